@@ -1,0 +1,244 @@
+"""What workers count and how it is read back: request series, error counters, gauges, active sessions.
+
+`Counters` is the writing side, one a worker, a few cell increments a request. `Totals` sums every block for the
+supervisor: metrics, console and gates all read from it. Names of Prometheus series live in metrics.py.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .histogram import CELLS, EDGES
+from .table import (
+    ARMS,
+    BLOCKS,
+    COUNTERS,
+    GAUGES,
+    KEY_BYTES,
+    PID,
+    SERIES,
+    SERIES_MAX,
+    SESSION_MINUTES,
+    SESSION_REGISTERS,
+    SESSIONS_BYTES_AT,
+    SUM_CELL,
+    Block,
+    Table,
+)
+
+OTHER = "_OTHER"
+
+#: How a request got its arm, the values of ``assigned_by``.
+PIN, OVERRIDE, IDENTITY, NEW, FALLBACK = range(5)
+ASSIGNED_BY = ("pin", "override", "identity", "new", "fallback")
+
+#: ``kind`` of an upstream failure; a cell an arm and kind.
+ERROR_KINDS = (
+    "refused",
+    "connect_timeout",
+    "tls",
+    "reset",
+    "timeout",
+    "idle_timeout",
+    "truncated",
+    "bad_response",
+    "pool",
+    "unavailable",
+)
+
+#: ``reason`` of a request or connection that ended on the client's side.
+CLIENT_KINDS = (
+    "bad_request",
+    "too_large",
+    "unsupported",
+    "expectation",
+    "head_timeout",
+    "body_timeout",
+    "write_timeout",
+    "gone",
+    "overload",
+)
+
+#: Gauges of one worker.
+CLIENTS, TUNNELS = 0, 1
+ACTIVE, IDLE, BUSY, QUEUED = 2, 4, 6, 8  # + arm
+GAUGE_CELLS = 10
+
+# Counter cells, after COUNTERS.
+RETRIES, FALLBACKS, ACCEPTED, UPGRADES, MISSED = 0, 2, 3, 4, 5  # retries + arm
+ERRORS = 8  # + arm * len(ERROR_KINDS) + kind
+CLIENT_ERRORS = ERRORS + len(ARMS) * len(ERROR_KINDS)
+COUNTER_CELLS = CLIENT_ERRORS + len(CLIENT_KINDS)
+
+_ERROR_CELL = {
+    (arm, kind): COUNTERS + ERRORS + arm * len(ERROR_KINDS) + number
+    for arm in range(len(ARMS))
+    for number, kind in enumerate(ERROR_KINDS)
+}
+_CLIENT_CELL = {kind: COUNTERS + CLIENT_ERRORS + number for number, kind in enumerate(CLIENT_KINDS)}
+
+
+class SeriesKey(NamedTuple):
+    """Labels of one request series, as text."""
+
+    arm: str
+    assigned_by: str
+    method: str
+    code: str
+    route: str
+
+
+class Counters:
+    """A worker's own cells. Nothing here allocates once a series exists."""
+
+    __slots__ = ("_block", "_series", "cells", "octets")
+
+    def __init__(self, block: Block) -> None:
+        self._block = block
+        self.cells = block.cells
+        self.octets = block.octets
+        self._series: dict[tuple[int, int, bytes, int, str], int] = {}
+        for number, key in _directory(block):
+            self._series[_unpack(key)] = block.series_base(number)
+        for gauge in range(GAUGE_CELLS):
+            self.cells[GAUGES + gauge] = 0
+
+    def observe(self, arm: int, by: int, method: bytes, code: int, route: str, microseconds: int) -> None:
+        """Count one answered request and its duration."""
+        base = self._series.get((arm, by, method, code, route))
+        if base is None:
+            base = self._open(arm, by, method, code, route)
+        cells = self.cells
+        cells[base + bisect_left(EDGES, microseconds)] += 1
+        cells[base + SUM_CELL] += microseconds
+
+    def _open(self, arm: int, by: int, method: bytes, code: int, route: str) -> int:
+        key = (arm, by, method, code, route)
+        number = self.cells[SERIES]
+        if number >= SERIES_MAX - 2 * len(ASSIGNED_BY) and route != OTHER:
+            base = self._series.get((arm, by, b"", code // 100 * 100, OTHER))
+            if base is None:
+                base = self._open(arm, by, b"", code // 100 * 100, OTHER)
+            self._series[key] = base
+            return base
+        if number >= SERIES_MAX:
+            return self._block.series_base(SERIES_MAX - 1)
+        packed = _pack(key)
+        start = self._block.key_at(number)
+        self.octets[start : start + 2] = len(packed).to_bytes(2, "little")
+        self.octets[start + 2 : start + 2 + len(packed)] = packed
+        self.cells[SERIES] = number + 1
+        base = self._series[key] = self._block.series_base(number)
+        return base
+
+    def error(self, arm: int, kind: str) -> None:
+        """Count an upstream failure; `kind` is one of `ERROR_KINDS`."""
+        self.cells[_ERROR_CELL[arm, kind]] += 1
+
+    def client_error(self, kind: str) -> None:
+        """Count a client-side end; `kind` is one of `CLIENT_KINDS`."""
+        self.cells[_CLIENT_CELL[kind]] += 1
+
+    def count(self, counter: int) -> None:
+        self.cells[COUNTERS + counter] += 1
+
+    def gauge(self, gauge: int, change: int) -> None:
+        self.cells[GAUGES + gauge] += change
+
+    def session(self, arm: int, minute: int, identity_hash: int) -> None:
+        """Mark an identity as active in `minute` (HyperLogLog, Flajolet et al. 2007).
+
+        The split compares the hash's top bits, so the register comes from the lowest ones and the rank from the
+        bits between: within an arm they are still uniform.
+        """
+        slot = (minute % SESSION_MINUTES) * len(ARMS) + arm
+        at = SESSIONS_BYTES_AT + slot * SESSION_REGISTERS + (identity_hash & (SESSION_REGISTERS - 1))
+        middle = (identity_hash >> 11) & 0xFFFFFFFF
+        rank = 33 - middle.bit_length()
+        if self.octets[at] < rank:
+            self.octets[at] = rank
+
+    def clear_minute(self, minute: int) -> None:
+        """Forget the sessions of the minute that `minute` takes the place of."""
+        start = SESSIONS_BYTES_AT + (minute % SESSION_MINUTES) * len(ARMS) * SESSION_REGISTERS
+        self.octets[start : start + len(ARMS) * SESSION_REGISTERS] = bytes(len(ARMS) * SESSION_REGISTERS)
+
+
+def _pack(key: tuple[int, int, bytes, int, str]) -> bytes:
+    arm, by, method, code, route = key
+    return f"{arm} {by} {code} {method.decode('ascii')} {route}".encode()[: KEY_BYTES - 2]
+
+
+def _unpack(packed: bytes) -> tuple[int, int, bytes, int, str]:
+    arm, by, code, method, route = packed.decode("utf-8", "replace").split(" ", 4)
+    return int(arm), int(by), method.encode("ascii"), int(code), route
+
+
+def _directory(block: Block) -> Iterator[tuple[int, bytes]]:
+    for number in range(min(block.cells[SERIES], SERIES_MAX)):
+        start = block.key_at(number)
+        length = int.from_bytes(block.octets[start : start + 2], "little")
+        yield number, bytes(block.octets[start + 2 : start + 2 + length])
+
+
+class Totals:
+    """Sums over every block of a table, whoever holds it now."""
+
+    def __init__(self, table: Table) -> None:
+        self._blocks = [table.block(index) for index in range(BLOCKS)]
+
+    def series(self) -> dict[SeriesKey, list[int]]:
+        """Labels → histogram cells (`histogram.CELLS` of them) followed by the sum in µs."""
+        found: dict[SeriesKey, list[int]] = {}
+        for block in self._blocks:
+            for number, packed in _directory(block):
+                arm, by, method, code, route = _unpack(packed)
+                base = block.series_base(number)
+                cells = block.cells[base : base + CELLS].tolist()
+                cells.append(block.cells[base + SUM_CELL])
+                key = SeriesKey(ARMS[arm], ASSIGNED_BY[by], method.decode() or OTHER, str(code), route)
+                known = found.get(key)
+                found[key] = cells if known is None else [a + b for a, b in zip(known, cells, strict=True)]
+        return found
+
+    def counter(self, counter: int) -> int:
+        return sum(block.cells[COUNTERS + counter] for block in self._blocks)
+
+    def gauge(self, gauge: int) -> int:
+        return sum(block.cells[GAUGES + gauge] for block in self._blocks if block.cells[PID])
+
+    def errors(self) -> dict[tuple[str, str], int]:
+        """(arm, kind) → failures."""
+        return {
+            (ARMS[arm], kind): sum(block.cells[cell] for block in self._blocks)
+            for (arm, kind), cell in _ERROR_CELL.items()
+        }
+
+    def client_errors(self) -> dict[str, int]:
+        return {kind: sum(block.cells[cell] for block in self._blocks) for kind, cell in _CLIENT_CELL.items()}
+
+    def sessions(self, arm: int, minute: int, minutes: int = 15) -> float:
+        """Distinct identities of an arm over the last `minutes` minutes, ±2.3 % (standard error)."""
+        registers = bytearray(SESSION_REGISTERS)
+        for block in self._blocks:
+            if block.cells[SERIES] == 0:
+                continue
+            for back in range(minutes):
+                slot = ((minute - back) % SESSION_MINUTES) * len(ARMS) + arm
+                start = SESSIONS_BYTES_AT + slot * SESSION_REGISTERS
+                merged = block.octets[start : start + SESSION_REGISTERS]
+                registers = bytearray(map(max, registers, merged))
+        return _cardinality(registers)
+
+
+def _cardinality(registers: bytearray) -> float:
+    from math import log
+
+    count = len(registers)
+    estimate = (0.7213 / (1 + 1.079 / count)) * count * count / sum(2.0**-rank for rank in registers)
+    empty = registers.count(0)
+    if estimate <= 2.5 * count and empty:
+        return count * log(count / empty)
+    return estimate
