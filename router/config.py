@@ -118,7 +118,7 @@ class Split(_Section):
 class Health(_Section):
     """Active checks of every endpoint by the supervisor, and passive ejection by the workers."""
 
-    path: str = Field("/ping", pattern=r"/[!-~]*", description="any answer below 500 is healthy")
+    path: str = Field("/ping", pattern=r"^/[!-~]*$", description="any answer below 500 is healthy")
     interval: Annotated[float, BeforeValidator(seconds), Field(ge=0)] = Field(
         2, description="between checks; 0 turns active checks off"
     )
@@ -150,7 +150,7 @@ class Route(_Section):
     `path` is a prefix when it ends in ``*`` (``/otel/*``), else a template whose ``{name}`` parts match one segment.
     """
 
-    path: str = Field(pattern=r"/[!-~]*", max_length=512)
+    path: str = Field(pattern=r"^/[!-~]*$", max_length=512)
     methods: Names = Field((), description="empty is every method")
     name: str = Field("", max_length=64, description="label in metrics; the path when empty")
     pin: Literal["stable", "canary"] | None = Field(None, description="always this arm")
