@@ -56,3 +56,19 @@ class UpstreamError(RouterError):
         super().__init__(message)
         self.status = status
         self.label = label
+
+
+class RefusedError(RouterError):
+    """An operator's request that isn't allowed or no longer fits; nothing was changed.
+
+    `fields` says what is wrong with which field, for answers with status 422.
+    """
+
+    status = 409
+    label = "conflict"
+
+    def __init__(self, message: str, status: int, label: str, fields: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.label = label
+        self.fields = fields or {}

@@ -1,0 +1,1 @@
+SELECT weight, salt, routes, revision FROM state WHERE id = 1
