@@ -1,0 +1,135 @@
+"""Puts the demo together: two stand-ins, a router, the story, the screen; and takes all of it away again."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import httpx
+import uvloop
+from rich.console import Console
+
+from .measure import Step
+from .processes import ROOT, DemoError, Processes, free_port
+from .scenario import THINK_SECONDS, Admin, Scenario
+from .screen import Screen, summary, table
+from .traffic import Traffic
+
+HOST = "127.0.0.1"
+WORKERS = 2
+ADMIN_TIMEOUT_SECONDS = 10.0
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """Where the demo's router listens."""
+
+    port: int
+    admin: str
+    token: str
+
+
+def demo() -> int:
+    """Run it; 0 when everything held, 1 when something didn't, 130 when it was interrupted."""
+    console = Console()
+    started = time.monotonic()
+    try:
+        with (
+            _interruptible(),
+            tempfile.TemporaryDirectory(prefix="cutover-demo-") as folder,
+            Processes(Path(folder)) as processes,
+        ):
+            router = _start(processes, console)
+            steps = _play(router, console)
+            failed = any(step.problems() for step in steps)
+            log = processes.log_tail("router") if failed else ""
+    except DemoError as error:
+        console.print(f"cutover demo: {error}", style="red", markup=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print("interrupted; everything it started has been stopped")
+        return INTERRUPTED
+    _conclude(console, steps, time.monotonic() - started, log)
+    return int(failed)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let a termination or a closed terminal end the demo as Ctrl-C does, so that it cleans up."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _start(processes: Processes, console: Console) -> Router:
+    if not (ROOT / "tests" / "standins" / "service.py").is_file():
+        raise DemoError("the stand-in backends are not part of the installed package; run it from a clone")
+    for arm in ("stable", "canary"):
+        processes.start(arm, ["tests.standins.service", "--port", "0", "--name", arm])
+    upstreams = {arm: processes.url_of(arm) for arm in ("stable", "canary")}
+    port, admin_port, token = free_port(), free_port(), secrets.token_urlsafe(24)
+    flags = {
+        "--listen": f"{HOST}:{port}",
+        "--admin": f"{HOST}:{admin_port}",
+        "--stable": upstreams["stable"],
+        "--canary": upstreams["canary"],
+        "--workers": str(WORKERS),
+        "--state": "cutover.db",
+    }
+    processes.start(
+        "router",
+        ["router", "serve", *(text for flag in flags.items() for text in flag)],
+        {"CUTOVER_ADMIN_TOKEN": token},
+    )
+    router = Router(port, f"http://{HOST}:{admin_port}", token)
+    processes.wait_until_ready("router", f"{router.admin}/readyz")
+    console.print(f"router http://{HOST}:{port} with {WORKERS} workers, admin {router.admin}", highlight=False)
+    console.print(f"stable {upstreams['stable']}, canary {upstreams['canary']}", highlight=False)
+    return router
+
+
+def _play(router: Router, console: Console) -> list[Step]:
+    async def play() -> list[Step]:
+        headers = {"authorization": f"Bearer {router.token}"}
+        async with httpx.AsyncClient(
+            base_url=router.admin, headers=headers, timeout=ADMIN_TIMEOUT_SECONDS, trust_env=False
+        ) as client:
+            return await Scenario(Admin(client), Traffic(HOST, router.port, THINK_SECONDS)).run(screen.show)
+
+    with Screen(console) as screen, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(play())
+
+
+def _conclude(console: Console, steps: list[Step], seconds: float, log: str) -> None:
+    if console.is_terminal:
+        console.print(table(steps))
+    for text in summary(steps, seconds):
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
+    if log:
+        console.print(f"The end of the router's log:\n{log}", soft_wrap=True, highlight=False, markup=False)
+        return
+    console.print(_NEXT, soft_wrap=True, highlight=False, markup=False)
+
+
+_NEXT = """\
+The demo's processes have been stopped. With services of your own:
+  cutover serve --stable http://127.0.0.1:1323 --canary http://127.0.0.1:8000
+  curl -i http://127.0.0.1:8080/ping        X-Cutover-Arm tells who answered
+  cutover weight 10 --why "first try"       cutover status --watch
+  http://127.0.0.1:8081/metrics             what Prometheus reads"""
