@@ -1,7 +1,8 @@
 """One keep-alive HTTP/1.1 connection of a simulated user, on asyncio streams.
 
-Only what the demo asks for. It exists because the load must not starve the router it measures: see the cost
-beside httpx in the test of traffic. A truncated or unframed answer is an error, never a short body.
+Only what the demo asks for. It exists because the load must not starve the router beside it: measured, a request
+costs 0.1 to 0.2 ms of CPU here and 1.3 to 1.8 ms with httpx. A
+truncated or unframed answer is an error, never a short body.
 """
 
 from __future__ import annotations

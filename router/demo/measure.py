@@ -57,7 +57,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Requests of one arm, and their latency quantiles in seconds; None when there were none."""
+    """Settled requests of one arm, their latency quantiles in seconds (None without any), and all that failed."""
 
     requests: int
     failed: int
@@ -130,6 +130,7 @@ def measure(
     settled = [a for a in answers if a.sent >= change.done + GRACE_SECONDS and a.answered <= until]
     good = [answer for answer in settled if not answer.failure]
     switches, after = follow(good, change.percent, before)
+    failures = [answer for answer in answers if answer.failure]
     per_user = Counter(answer.user for answer in good)
     on_canary = sum(answer.arm == "canary" for answer in good)
     step = Step(
@@ -140,9 +141,9 @@ def measure(
             sum(after[user].arm == "canary" for user in per_user), [1] * len(per_user), change.percent / 100
         ),
         request_share=share(on_canary, per_user.values(), change.percent / 100),
-        speed={arm: speed([answer for answer in settled if answer.arm == arm]) for arm in ARMS},
+        speed={arm: speed(arm, settled, failures) for arm in ARMS},
         switches=switches,
-        failures=Counter(answer.failure for answer in answers if answer.failure),
+        failures=Counter(f"{answer.failure}, from {answer.arm or 'nobody'}" for answer in failures),
         requests=len(answers),
     )
     return step, after
@@ -179,11 +180,11 @@ def share(on_canary: int, per_user: Iterable[int], intended: float) -> Share:
     return Share(on_canary / total, SIGMAS * spread)
 
 
-def speed(answers: Sequence[Answer]) -> Speed:
-    taken = sorted(answer.answered - answer.sent for answer in answers)
+def speed(arm: str, settled: Iterable[Answer], failures: Iterable[Answer]) -> Speed:
+    taken = sorted(answer.answered - answer.sent for answer in settled if answer.arm == arm)
     return Speed(
-        requests=len(answers),
-        failed=sum(bool(answer.failure) for answer in answers),
+        requests=len(taken),
+        failed=sum(answer.arm == arm for answer in failures),
         p50=percentile(taken, 0.50),
         p95=percentile(taken, 0.95),
         p99=percentile(taken, 0.99),

@@ -10,16 +10,23 @@ from rich.table import Table
 
 from .measure import GRACE_SECONDS, Share, Speed, Step
 
+#: Two lines a heading: with one space between columns the table fits 80 characters.
 _COLUMNS = (
-    "canary",
-    "of users",
-    "of requests",
-    "req/s",
-    "stable p50/95/99 ms",
-    "canary p50/95/99 ms",
-    "moved",
-    "wrong",
-    "failed",
+    "canary\nweight",
+    "% of\nusers",
+    "% of\nrequests",
+    "\nreq/s",
+    "stable ms\np50/95/99",
+    "canary ms\np50/95/99",
+    "\nmoved",
+    "\nwrong",
+    "\nfailed",
+)
+
+_LEGEND = (
+    "± is 4 σ: how far chance alone may carry that many users. moved: users who changed sides because the weight "
+    f"did. wrong: users who changed sides otherwise, {GRACE_SECONDS * 1000:g} ms or more after a change; must be 0. "
+    "✗: failed requests of that side."
 )
 
 
@@ -50,21 +57,15 @@ class Screen:
 
 def table(steps: Sequence[Step], running: Step | None = None) -> Table:
     """Finished steps with their verdict, and the running one, dim, without."""
-    made = Table(title="cutover demo", caption=_LEGEND, title_justify="left", caption_justify="left")
+    made = Table(box=None, padding=(0, 1, 0, 0), caption=_LEGEND, caption_justify="left", min_width=76)
     for name in _COLUMNS:
         made.add_column(name, justify="right", no_wrap=True)
-    made.add_column("")
+    made.add_column(no_wrap=True)
     for step in steps:
         made.add_row(*cells(step), "[red]✗[/red]" if step.problems() else "[green]✓[/green]")
     if running is not None:
         made.add_row(*cells(running), "…", style="dim")
     return made
-
-
-_LEGEND = (
-    "± is 4 σ of what chance allows for that many users. moved: users who changed sides because the weight did. "
-    f"wrong: users who changed sides otherwise, more than {GRACE_SECONDS * 1000:g} ms after a change; must be 0."
-)
 
 
 def cells(step: Step) -> tuple[str, ...]:
@@ -84,21 +85,25 @@ def cells(step: Step) -> tuple[str, ...]:
 
 def line(step: Step) -> str:
     """The row as one line of plain text."""
-    named = zip(_COLUMNS[1:], cells(step)[1:], strict=True)
-    verdict = "FAILED" if step.problems() else "ok"
-    return f"canary at {step.percent:g} %: " + ", ".join(f"{name} {cell}" for name, cell in named) + f": {verdict}"
+    names = [" ".join(name.split()) for name in _COLUMNS[1:]]
+    pairs = ", ".join(f"{name} {cell}" for name, cell in zip(names, cells(step)[1:], strict=True))
+    return f"canary at {step.percent:g} %: {pairs}: {'FAILED' if step.problems() else 'ok'}"
 
 
 def _share(share: Share) -> str:
-    return f"{share.observed * 100:.1f} ±{share.tolerance * 100:.1f} %"
+    return f"{share.observed * 100:.1f}±{share.tolerance * 100:.1f}"
 
 
 def _speed(speed: Speed) -> str:
-    """Milliseconds, and errors behind them if there were any."""
     if speed.p50 is None or speed.p95 is None or speed.p99 is None:
-        return "–"
-    text = "/".join(f"{value * 1000:.1f}" for value in (speed.p50, speed.p95, speed.p99))
-    return f"{text} ({speed.failed} failed)" if speed.failed else text
+        text = "–"
+    else:
+        text = "/".join(_milliseconds(value) for value in (speed.p50, speed.p95, speed.p99))
+    return f"{text} ✗{speed.failed}" if speed.failed else text
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value * 1000:.1f}" if value < 0.01 else f"{value * 1000:.0f}"
 
 
 def summary(steps: Sequence[Step], seconds: float) -> list[str]:

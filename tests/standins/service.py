@@ -3,7 +3,7 @@
 ``python -m tests.standins.service --port 0 --name stable`` prints one line with its URL when it accepts
 connections. Every answer names the service in the header ``X-Standin`` (and in its JSON), so a client can
 tell who served it. Two services with one seed hold the same data. What it does wrong is set while it runs,
-over POST /faults (faults.py). Raw wire behaviour (bad framing, half answers) is not for here: see scripted.py.
+over POST /faults (faults.py). Raw wire behaviour (bad framing, half answers) is not for here.
 """
 
 from __future__ import annotations
@@ -149,9 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.standins.service", description="one stand-in arm")
     parser.add_argument("--port", type=int, required=True, help="0 picks a free one")
     parser.add_argument("--name", choices=("stable", "canary"), required=True)
-    parser.add_argument(
-        "--seed", type=int, default=0, help="decides the data and which requests a fault hits"
-    )
+    parser.add_argument("--seed", type=int, default=0, help="decides the data and which requests a fault hits")
     options = parser.parse_args(arguments)
     AnnouncedServer(
         uvicorn.Config(

@@ -114,9 +114,7 @@ def test_a_hang_holds_requests_until_it_is_lifted(client: httpx.Client, url: str
         ([], "object"),
     ],
 )
-def test_a_wrong_fault_is_refused_and_changes_nothing(
-    client: httpx.Client, wanted: object, complaint: str
-) -> None:
+def test_a_wrong_fault_is_refused_and_changes_nothing(client: httpx.Client, wanted: object, complaint: str) -> None:
     before = client.get("/faults").json()
     answer = client.post("/faults", json=wanted)
     assert answer.status_code == 422
