@@ -1,0 +1,544 @@
+"""One client connection: reads requests one at a time, hands each to an exchange, writes what comes back.
+
+Pipelined requests stay in the buffer as bytes until their turn, so nothing is parsed ahead, answers keep their order,
+and nothing runs after an error or a close. Reading pauses when the buffer or the upstream is full.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import re
+import socket
+from email.utils import formatdate
+from math import inf
+from time import monotonic
+from typing import TYPE_CHECKING, cast
+
+from ..counters import ACCEPTED
+from ..errors import RequestError
+from ..table import GENERATION
+from ..wire.answers import error_answer
+from ..wire.body import BodyError, BodyReader, ChunkedBody, LengthBody
+from ..wire.forwarded import forwarded_lines, is_trusted
+from ..wire.request import Request, parse_line, parse_request
+from .exchange import Exchange
+
+if TYPE_CHECKING:
+    from ..split import Choice, Split
+    from .core import Core
+    from .upstream import Upstream
+
+#: Bytes of further requests that may wait while one is answered.
+PIPELINE_BYTES = 64 * 1024
+#: Heads no longer than this are remembered, one a connection.
+_REMEMBER_BYTES = 4 * 1024
+#: Empty lines tolerated before a request line (RFC 9112 2.2).
+_EMPTY_LINES = 2
+WRITE_HIGH = 256 * 1024
+
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+_TOKEN_BYTE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]")
+
+
+class State(enum.IntEnum):
+    """What the next byte from the client means."""
+
+    HEAD = 0  # of a request, or of the next one
+    BUSY = 1  # a request is being answered; its body, or pipelined requests
+    TUNNEL = 2
+    LINGER = 3  # nothing; it is read so that our last answer isn't lost to a reset
+    CLOSED = 4
+
+
+HEAD, BUSY, TUNNEL, LINGER, CLOSED = State
+
+
+class Downstream(asyncio.Protocol):
+    """A client connection; `send`, `send_error`, `finished`, `tunnel` and `abort` are for its exchange."""
+
+    __slots__ = (
+        "_body",
+        "_body_bytes",
+        "_body_since",
+        "_buffer",
+        "_choice",
+        "_choice_split",
+        "_core",
+        "_counted",
+        "_eof",
+        "_exchange",
+        "_head_since",
+        "_identity",
+        "_last_head",
+        "_peer",
+        "_prefix",
+        "_read_paused",
+        "_request",
+        "_scheme",
+        "_stall_bytes",
+        "_stall_deadline",
+        "_transport",
+        "_trusted",
+        "_upstream",
+        "_write_paused",
+        "deadline",
+        "state",
+    )
+
+    def __init__(self, core: Core, scheme: bytes) -> None:
+        self._core = core
+        self._scheme = scheme
+        self.state = HEAD
+        self.deadline = inf
+        self._buffer = b""
+        self._head_since = False  # a byte of the next head has come
+        self._exchange: Exchange | None = None
+        self._upstream: Upstream | None = None  # of a tunnel
+        self._body: BodyReader | None = None
+        self._body_since = 0.0
+        self._body_bytes = 0
+        self._last_head = b""
+        self._request: Request | None = None
+        self._prefix = b""
+        self._identity = b""
+        self._choice: Choice | None = None
+        self._choice_split: Split | None = None
+        self._counted = (-1, -1, -1)
+        self._eof = False
+        self._read_paused = False
+        self._write_paused = False
+        self._stall_bytes = 0
+        self._stall_deadline = inf
+
+    # Life of the connection.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        core = self._core
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(WRITE_HIGH)
+        peer = transport.get_extra_info("peername")
+        self._peer = peer[0] if peer else "unknown"
+        self._trusted = is_trusted(self._peer, core.trusted)
+        found = transport.get_extra_info("socket")
+        if found is not None:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        core.clients.add(self)
+        core.swept.add(self)
+        core.counters.count(ACCEPTED)
+        self.deadline = monotonic() + core.settings.timeouts.head
+        if len(core.clients) > core.settings.limits.connections:
+            core.counters.client_error("overload")
+            self.send_error(503, "overload", "too many connections", b"", b"", True, False)
+            self.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._forget()
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            self._core.counters.client_error("gone")
+            exchange.abandon()
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            self._core.tunnels -= 1
+            upstream.close()
+
+    def _forget(self) -> None:
+        self.state = CLOSED
+        core = self._core
+        core.clients.discard(self)
+        core.swept.discard(self)
+        core.stalled.discard(self)
+
+    def close(self) -> None:
+        """Close once everything written is sent."""
+        if self.state is CLOSED:
+            return
+        self.state = CLOSED
+        self._core.swept.discard(self)
+        if self._transport.get_write_buffer_size():
+            self._watch_stall()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once: a client must not take what it has for a whole answer."""
+        self._exchange = None
+        self.state = CLOSED
+        self._transport.abort()
+
+    def drain(self, now: bool) -> None:
+        """The worker is going away: idle connections close at once (`now`) or after their next answer."""
+        if self._exchange is not None:
+            self._exchange.closes = True
+        elif now and self.state is HEAD and not self._buffer:
+            self.close()
+
+    def expire(self, now: float) -> None:
+        if self.state is HEAD:
+            if self._buffer:
+                self._core.counters.client_error("head_timeout")
+                self._refuse(RequestError("the request head took too long", 408, "head_timeout"))
+            else:
+                self.close()
+        elif self.state is BUSY and self._exchange is not None and not self._eof:
+            self._core.counters.client_error("body_timeout")
+            self._exchange.refuse(408, "body_timeout", "the request body took too long")
+        else:
+            self._transport.abort()
+
+    # What arrives.
+
+    def data_received(self, data: bytes) -> None:
+        state = self.state
+        if state is HEAD:
+            if self._buffer:
+                data = self._buffer + data
+                self._buffer = b""
+            self._read_head(data)
+        elif state is BUSY:
+            if self._body is None:
+                self._buffer += data
+                if len(self._buffer) > PIPELINE_BYTES:
+                    self.update_reading()
+            else:
+                self._read_body(data)
+        elif state is TUNNEL and self._upstream is not None:
+            self._upstream.send(data)
+
+    def _read_head(self, data: bytes) -> None:
+        end = data.find(b"\r\n\r\n") + 4
+        head = data[:end]
+        if head != self._last_head or end < 4:
+            data = self._skip_empty_lines(data)
+            end = data.find(b"\r\n\r\n") + 4
+            try:
+                if end < 4:
+                    self._wait_head(data)
+                    return
+                self._parse(data[:end])
+            except RequestError as error:
+                self._refuse(error)
+                return
+        self._begin(data[end:])
+
+    def _skip_empty_lines(self, data: bytes) -> bytes:
+        for _ in range(_EMPTY_LINES):
+            if data[:2] == b"\r\n":
+                data = data[2:]
+        return data
+
+    def _wait_head(self, data: bytes) -> None:
+        """Part of a head: refuse at once what no further byte can mend, else wait for more."""
+        limits = self._core.limits
+        if data and data != b"\r" and _TOKEN_BYTE.match(data) is None:
+            raise RequestError("malformed request line")
+        line_end = data.find(b"\r\n")
+        if line_end < 0 and len(data) > limits.target + 64:
+            raise RequestError(f"request target longer than {limits.target} bytes", 414, "too_large")
+        if _BARE_LF.search(data):
+            raise RequestError("line ended by a bare LF")
+        if line_end >= 0:
+            parse_line(data[:line_end], limits)
+            if len(data) - data.rfind(b"\r\n") > limits.field + 4:
+                raise RequestError(f"header field longer than {limits.field} bytes", 431, "too_large")
+        if len(data) > limits.head:
+            raise RequestError(f"request head longer than {limits.head} bytes", 431, "too_large")
+        if not self._head_since and data:
+            self._head_since = True
+            self.deadline = monotonic() + self._core.settings.timeouts.head
+        self._buffer = data
+
+    def _parse(self, head: bytes) -> None:
+        core = self._core
+        if len(head) > core.limits.head:
+            raise RequestError(f"request head longer than {core.limits.head} bytes", 431, "too_large")
+        request = parse_request(head, core.limits, core.identifier.seen)
+        self._last_head = head if len(head) <= _REMEMBER_BYTES else b""
+        self._request = request
+        self._identity = core.identifier.identify(request.fields)
+        self._choice_split = None
+        self._prefix = self._upstream_head(request)
+
+    def _upstream_head(self, request: Request) -> bytes:
+        """Everything of the head that goes upstream up to the request id."""
+        lines = [request.method + b" " + request.target + b" HTTP/1.1", *request.lines]
+        if request.body < 0:
+            lines.append(b"Transfer-Encoding: chunked")
+        elif request.body or b"content-length" in request.fields:
+            lines.append(b"Content-Length: %d" % request.body)
+        if request.expects_continue:
+            lines.append(b"Expect: 100-continue")
+        if request.upgrades:
+            lines += (b"Connection: Upgrade", b"Upgrade: websocket")
+        forwarded = forwarded_lines(self._peer, self._scheme, request.host, request.fields, self._trusted)
+        return b"\r\n".join(lines) + b"\r\n" + forwarded + b"X-Request-Id: "
+
+    def _begin(self, rest: bytes) -> None:
+        """A whole head has come; `rest` is what came behind it."""
+        core, request = self._core, self._request
+        assert request is not None
+        if core.header[GENERATION] != core.generation:
+            core.refresh()
+        cookie = b""
+        split = core.split
+        choice = self._choice
+        if self._identity:
+            if choice is None or self._choice_split is not split:
+                choice = self._choice = split.choose(
+                    request.method, request.path, request.fields, self._identity, False
+                )
+                self._choice_split = split
+        else:
+            issued = core.random_id()
+            choice = split.choose(request.method, request.path, request.fields, issued, True)
+            cookie = core.cookie(issued, self._scheme)
+        counted = (choice.place, choice.arm, core.minute)
+        if counted != self._counted:
+            self._counted = counted
+            core.counters.session(choice.arm, core.minute, choice.place)
+        exchange = self._exchange = Exchange(
+            core, self, request, self._prefix, choice, request.request_id or core.random_id(), cookie
+        )
+        self.state = BUSY
+        self.deadline = inf
+        self._head_since = False
+        if request.body == 0:
+            self._buffer = rest
+            exchange.start()
+        else:
+            self._begin_body(exchange, request, rest)
+
+    def _begin_body(self, exchange: Exchange, request: Request, rest: bytes) -> None:
+        body: BodyReader = LengthBody(request.body) if request.body > 0 else ChunkedBody(self._core.limits)
+        try:
+            payload = body.feed(rest) if rest else b""
+        except BodyError as error:
+            exchange.keep(b"", False)
+            self._refuse_body(exchange, error)
+            return
+        if body.done:
+            self._buffer = body.rest
+        else:
+            self._body = body
+            self._restart_rate()
+        exchange.keep(payload, body.done)
+        exchange.start()
+
+    def _read_body(self, data: bytes) -> None:
+        body, exchange = self._body, self._exchange
+        assert body is not None
+        if exchange is None:
+            return
+        try:
+            payload = body.feed(data)
+        except BodyError as error:
+            self._refuse_body(exchange, error)
+            return
+        if body.done:
+            self._body = None
+            self._buffer = body.rest
+            self.deadline = inf
+        else:
+            self._body_bytes += len(data)
+            self._set_body_deadline()
+        exchange.feed(payload, body.done)
+        if exchange.upstream is None:
+            self.update_reading()
+
+    def _refuse_body(self, exchange: Exchange, error: BodyError) -> None:
+        self._core.counters.client_error("bad_request")
+        exchange.refuse(400, "bad_request", str(error))
+
+    def _restart_rate(self) -> None:
+        self._body_since = self._core.now
+        self._body_bytes = 0
+        self._set_body_deadline()
+
+    def _set_body_deadline(self) -> None:
+        """Silence ends a body, and so does an average below the minimum rate."""
+        settings = self._core.settings
+        idle = settings.timeouts.body_idle
+        deadline = self._core.now + idle
+        if settings.limits.body_rate:
+            deadline = min(deadline, self._body_since + idle + self._body_bytes / settings.limits.body_rate)
+        self.deadline = deadline
+
+    def eof_received(self) -> bool:
+        """The client sends no more; it may still want its answer (RFC 9112 9.6 leaves that to us)."""
+        self._eof = True
+        if self.state is TUNNEL and self._upstream is not None:
+            self._upstream.send_eof()
+            return True
+        exchange = self._exchange
+        if self.state is not BUSY or exchange is None or not exchange.body_done or self._scheme == b"https":
+            return False
+        exchange.closes = True
+        self.deadline = monotonic() + self._core.settings.timeouts.half_close
+        return True
+
+    # What the exchange asks for.
+
+    def send(self, data: bytes) -> None:
+        """Bytes for the client, already framed."""
+        if self._eof and self.state is BUSY:
+            self.deadline = inf
+        self._transport.write(data)
+
+    def send_error(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        request_id: bytes,
+        extra: bytes,
+        close: bool,
+        is_head: bool,
+    ) -> None:
+        date = formatdate(usegmt=True).encode("ascii")
+        self._transport.write(
+            error_answer(
+                status,
+                code,
+                message,
+                date=date,
+                request_id=request_id,
+                extra=extra,
+                close=close,
+                is_head=is_head,
+            )
+        )
+
+    def finished(self, close: bool) -> None:
+        """The answer is written; on to the next request, or to the end of the connection."""
+        self._exchange = None
+        if self.state is not BUSY:
+            return
+        if close:
+            self._end()
+            return
+        self.state = HEAD
+        self.deadline = monotonic() + self._core.settings.timeouts.keep_alive
+        if self._buffer or self._read_paused:
+            # Not from here: a long pipeline would recurse.
+            self._core.loop.call_soon(self._next)
+
+    def _next(self) -> None:
+        if self.state is not HEAD or self._write_paused:
+            return
+        self.update_reading()
+        data, self._buffer = self._buffer, b""
+        if data:
+            self._read_head(data)
+
+    def _end(self) -> None:
+        """Close after an answer. While the client may still be sending, read on for a while: closing a socket with
+        unread data resets it, and the reset would destroy the answer on its way (RFC 9112 9.6)."""
+        unread = self._body is not None or self._buffer
+        if not unread or self._eof or not self._transport.can_write_eof():
+            self.close()
+            return
+        self.state = LINGER
+        self._buffer = b""
+        self._body = None
+        self.deadline = monotonic() + self._core.settings.timeouts.linger
+        self.update_reading()
+        self._transport.write_eof()
+
+    def _refuse(self, error: RequestError) -> None:
+        """Answer a head that can't be forwarded, and close."""
+        if error.label != "head_timeout":
+            self._core.counters.client_error(error.label)
+        self.send_error(error.status, error.label, str(error), b"", b"", True, False)
+        self._buffer = b"unread"
+        self._end()
+
+    def tunnel(self, upstream: Upstream) -> None:
+        """Join this connection to an upstream's; what the client has already sent goes first."""
+        self._exchange = None
+        self._upstream = upstream
+        self.state = TUNNEL
+        self.deadline = inf
+        self._core.tunnels += 1
+        data, self._buffer = self._buffer, b""
+        if data:
+            upstream.send(data)
+        if self._eof:
+            upstream.send_eof()
+        self.update_reading()
+
+    def tunnel_eof(self) -> bool:
+        """The upstream sends no more; True keeps its side open for what the client still sends."""
+        if not self._transport.can_write_eof() or self._eof:
+            self.close()
+            return False
+        self._transport.write_eof()
+        return True
+
+    # Flow control.
+
+    def update_reading(self) -> None:
+        """Pause or resume reading as the state of both sides asks."""
+        if self.state is CLOSED:
+            return
+        pause = self._wants_pause()
+        if pause == self._read_paused:
+            return
+        self._read_paused = pause
+        if pause:
+            if self._body is not None:
+                self.deadline = inf
+            self._transport.pause_reading()
+        else:
+            if self._body is not None:
+                self._restart_rate()
+            if not self._eof:
+                self._transport.resume_reading()
+
+    def _wants_pause(self) -> bool:
+        if self.state is TUNNEL:
+            return self._upstream is not None and self._upstream.write_paused
+        exchange = self._exchange
+        if self.state is not BUSY or exchange is None:
+            return False
+        if self._body is None:
+            return len(self._buffer) > PIPELINE_BYTES
+        if exchange.upstream is None:
+            return exchange.kept_size > self._core.settings.limits.kept_body
+        return exchange.upstream.write_paused
+
+    def pause_writing(self) -> None:
+        self._write_paused = True
+        upstream = self._source()
+        if upstream is not None:
+            upstream.pause_reading()
+        self._watch_stall()
+
+    def resume_writing(self) -> None:
+        self._write_paused = False
+        self._core.stalled.discard(self)
+        upstream = self._source()
+        if upstream is not None:
+            upstream.resume_reading()
+        if self.state is HEAD:
+            self._next()
+
+    def _source(self) -> Upstream | None:
+        return self._exchange.upstream if self._exchange is not None else self._upstream
+
+    def _watch_stall(self) -> None:
+        self._stall_bytes = self._transport.get_write_buffer_size()
+        self._stall_deadline = self._core.now + self._core.settings.timeouts.write_idle
+        self._core.stalled.add(self)
+
+    def check_stall(self, now: float) -> None:
+        """Give up on a client that takes nothing of what waits for it."""
+        size = self._transport.get_write_buffer_size()
+        if size < self._stall_bytes:
+            self._stall_bytes = size
+            self._stall_deadline = now + self._core.settings.timeouts.write_idle
+        elif size == 0:
+            self._core.stalled.discard(self)
+        elif now >= self._stall_deadline:
+            self._core.stalled.discard(self)
+            self._core.counters.client_error("write_timeout")
+            self._transport.abort()

@@ -1,0 +1,227 @@
+"""Upstream connections of one arm: which endpoint, which connection, who waits.
+
+Choosing is plain arithmetic on counts; only `_connect` does I/O. Newest idle connection first, so that the oldest age
+out. Bounded in connections an endpoint and in waiting requests; a request that waits too long is told so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ..errors import UpstreamError
+from ..table import EJECTED, ENDPOINTS, UP_COUNT
+from .tls import upstream_context
+from .upstream import Upstream
+
+if TYPE_CHECKING:
+    from .core import Core
+    from .exchange import Exchange
+
+
+class Endpoint:
+    """One address of an arm and its connections."""
+
+    __slots__ = (
+        "busy",
+        "connecting",
+        "ejected_until",
+        "failures",
+        "host",
+        "idle",
+        "index",
+        "pool",
+        "port",
+        "tls",
+        "url",
+    )
+
+    def __init__(self, pool: Pool, index: int, url: str, tls: ssl.SSLContext | None) -> None:
+        parts = urlsplit(url)
+        self.pool = pool
+        self.index = index
+        self.url = url
+        self.host = parts.hostname or ""
+        self.port = parts.port or (443 if parts.scheme == "https" else 80)
+        self.tls = tls
+        self.idle: list[Upstream] = []
+        self.busy = 0
+        self.connecting = 0
+        self.failures = 0
+        self.ejected_until = 0.0
+
+
+class Pool:
+    """All endpoints of an arm, as one worker sees them."""
+
+    __slots__ = ("_core", "_limit", "_queue", "_queue_limit", "_tasks", "_turn", "arm", "endpoints")
+
+    def __init__(self, core: Core, arm: int, urls: tuple[str, ...]) -> None:
+        settings = core.settings
+        self._core = core
+        self._limit = settings.limits.pool
+        self._queue_limit = settings.limits.queue
+        self._queue: deque[tuple[float, Exchange]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._turn = 0
+        self.arm = arm
+        self.endpoints = [
+            Endpoint(self, index, url, upstream_context(settings.tls) if url.startswith("https:") else None)
+            for index, url in enumerate(urls)
+        ]
+
+    @property
+    def busy(self) -> int:
+        return sum(endpoint.busy for endpoint in self.endpoints)
+
+    @property
+    def idle(self) -> int:
+        return sum(len(endpoint.idle) for endpoint in self.endpoints)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    def is_available(self) -> bool:
+        """Whether any endpoint takes new requests."""
+        core = self._core
+        if core.header[UP_COUNT + self.arm] == 0:
+            return False
+        if len(self.endpoints) == 1:
+            return self.endpoints[0].ejected_until <= core.now
+        return any(self._is_up(endpoint) for endpoint in self.endpoints)
+
+    def _is_up(self, endpoint: Endpoint) -> bool:
+        core = self._core
+        return endpoint.ejected_until <= core.now and core.table.up(self.arm, endpoint.index)
+
+    def take(self, exchange: Exchange, fresh: bool) -> Upstream | None:
+        """An idle connection at once, or None: then `exchange.connected` or `exchange.failed` is called later.
+
+        `fresh` asks for a new connection; endpoints that `exchange` has tried are left out while others are up.
+        """
+        endpoints = self.endpoints
+        endpoint = endpoints[0] if len(endpoints) == 1 else self._choose(exchange.tried)
+        if not fresh:
+            idle = endpoint.idle
+            while idle:
+                upstream = idle.pop()
+                if upstream.is_usable(exchange.request.idempotent):
+                    endpoint.busy += 1
+                    return upstream
+        if endpoint.busy + endpoint.connecting + len(endpoint.idle) < self._limit:
+            self._open(endpoint, exchange)
+        elif len(self._queue) >= self._queue_limit:
+            self._core.loop.call_soon(exchange.failed, UpstreamError("too many requests wait", "pool", 503))
+        else:
+            self._queue.append((self._core.now + self._core.settings.timeouts.pool_wait, exchange))
+        return None
+
+    def _choose(self, tried: set[Endpoint]) -> Endpoint:
+        """Least outstanding requests among those that are up; ties take turns. None up: any, rather than none."""
+        self._turn += 1
+        candidates = [found for found in self.endpoints if found not in tried and self._is_up(found)]
+        candidates = candidates or [found for found in self.endpoints if self._is_up(found)] or self.endpoints
+        start = self._turn % len(candidates)
+        return min(candidates[start:] + candidates[:start], key=lambda found: found.busy + found.connecting)
+
+    def has_untried(self, tried: set[Endpoint]) -> bool:
+        return any(endpoint not in tried and self._is_up(endpoint) for endpoint in self.endpoints)
+
+    def _open(self, endpoint: Endpoint, exchange: Exchange) -> None:
+        endpoint.connecting += 1
+        task = self._core.loop.create_task(self._connect(endpoint, exchange))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, endpoint: Endpoint, exchange: Exchange) -> None:
+        core = self._core
+        try:
+            async with asyncio.timeout(core.settings.timeouts.connect):
+                _, upstream = await core.loop.create_connection(
+                    lambda: Upstream(core, endpoint), endpoint.host, endpoint.port, ssl=endpoint.tls
+                )
+        except (OSError, ssl.CertificateError) as error:
+            endpoint.connecting -= 1
+            self._count_failure(endpoint)
+            exchange.failed(_translate(error), endpoint)
+            return
+        except BaseException:
+            endpoint.connecting -= 1
+            raise
+        endpoint.connecting -= 1
+        endpoint.failures = 0
+        if exchange.wants_connection():
+            endpoint.busy += 1
+            exchange.connected(upstream)
+        else:
+            self._offer(upstream)
+
+    def _count_failure(self, endpoint: Endpoint) -> None:
+        health = self._core.settings.health
+        endpoint.failures += 1
+        if endpoint.failures >= health.eject_after:
+            endpoint.failures = 0
+            endpoint.ejected_until = self._core.now + health.eject_for
+            self._core.cells[EJECTED + self.arm * ENDPOINTS + endpoint.index] = 1
+
+    def release(self, upstream: Upstream) -> None:
+        """Take back a connection that is ready for another request."""
+        upstream.endpoint.busy -= 1
+        self._offer(upstream)
+
+    def lost(self, upstream: Upstream, was_busy: bool) -> None:
+        """Forget a connection that is closed; whoever waits may open another."""
+        endpoint = upstream.endpoint
+        if was_busy:
+            endpoint.busy -= 1
+        elif upstream in endpoint.idle:
+            endpoint.idle.remove(upstream)
+        if self._queue and (exchange := self._next()) is not None:
+            self._open(endpoint, exchange)
+
+    def _offer(self, upstream: Upstream) -> None:
+        if self._queue and (exchange := self._next()) is not None:
+            upstream.endpoint.busy += 1
+            exchange.connected(upstream)
+            return
+        upstream.rest(self._core.now + self._core.settings.timeouts.upstream_idle)
+        upstream.endpoint.idle.append(upstream)
+
+    def _next(self) -> Exchange | None:
+        while self._queue:
+            _, exchange = self._queue.popleft()
+            if exchange.wants_connection():
+                return exchange
+        return None
+
+    def tick(self, now: float) -> None:
+        """Tell requests that waited too long, end ejections."""
+        while self._queue and self._queue[0][0] <= now:
+            _, exchange = self._queue.popleft()
+            if exchange.wants_connection():
+                exchange.failed(UpstreamError("no upstream connection became free", "pool", 503))
+        for endpoint in self.endpoints:
+            if endpoint.ejected_until and endpoint.ejected_until <= now:
+                endpoint.ejected_until = 0.0
+                self._core.cells[EJECTED + self.arm * ENDPOINTS + endpoint.index] = 0
+
+    def close_idle(self) -> None:
+        for endpoint in self.endpoints:
+            for upstream in list(endpoint.idle):
+                upstream.close()
+
+
+def _translate(error: BaseException) -> UpstreamError:
+    """What went wrong while connecting, in our terms; nothing was sent."""
+    if isinstance(error, TimeoutError):
+        return UpstreamError("connecting took too long", "connect_timeout", 504)
+    if isinstance(error, ssl.SSLError | ssl.CertificateError):
+        return UpstreamError("TLS handshake failed", "tls")
+    if isinstance(error, socket.gaierror):
+        return UpstreamError("name could not be resolved", "refused")
+    return UpstreamError("connection refused", "refused")

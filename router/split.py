@@ -1,0 +1,175 @@
+"""Which arm a request goes to: identity, routes and weight → decision. Pure; time and randomness come in from outside.
+
+A user is an identity; its place on the line 0..2^64 is a hash with the rollout's salt, and the canary owns the
+beginning of that line up to the weight. So every worker and every restart agree, raising the weight moves users to
+the canary only, and lowering it moves them back only.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from xxhash import xxh3_64_intdigest
+
+STABLE, CANARY = 0, 1
+_ARM_BY_NAME = {b"stable": STABLE, b"canary": CANARY, "stable": STABLE, "canary": CANARY}
+
+#: How an arm was chosen, in the order of precedence; counters.ASSIGNED_BY names them.
+PIN, OVERRIDE, IDENTITY, NEW, FALLBACK = range(5)
+
+#: Weights are hundredths of a percent.
+WEIGHT_ONE = 10_000
+_LINE_END = 1 << 64
+
+#: Longest identity taken from a client: cookie-octets (RFC 6265 4.1.1), what a header value may hold besides.
+_IDENTITY_MAX = 4096
+_ISSUED_MAX = 128
+
+ARM_FIELD = b"x-cutover-arm"
+TOKEN_FIELD = b"x-cutover-token"
+
+Fields = Mapping[bytes, list[bytes]]
+
+
+def hash64(salt: int, identity: bytes) -> int:
+    """Place of an identity on the line, uniform in 0..2^64 - 1 (XXH3, seeded with the rollout's salt)."""
+    return xxh3_64_intdigest(identity, salt)
+
+
+def threshold(weight: int) -> int:
+    """End of the canary's part of the line for a weight in hundredths of a percent."""
+    return weight * _LINE_END // WEIGHT_ONE
+
+
+class Identifier:
+    """Finds the identity of a request: a configured header, the router's cookie, the product's session cookie."""
+
+    __slots__ = ("_cookie", "_header", "_session", "seen")
+
+    def __init__(self, header: str, cookie: str, session_cookie: str) -> None:
+        self._header = header.lower().encode("ascii")
+        self._cookie = _cookie_pattern(cookie)
+        self._session = _cookie_pattern(session_cookie)
+        #: Field names that the head parser must collect for `identify`.
+        self.seen: frozenset[bytes] = frozenset((self._header,)) if header else frozenset()
+
+    def identify(self, fields: Fields) -> bytes:
+        """The identity, or b"" for a user not seen before."""
+        if self._header:
+            for value in fields.get(self._header, ()):
+                if 0 < len(value) <= _IDENTITY_MAX:
+                    return value
+        cookies = fields.get(b"cookie")
+        if not cookies:
+            return b""
+        for pattern, longest in ((self._cookie, _ISSUED_MAX), (self._session, _IDENTITY_MAX)):
+            if pattern is None:
+                continue
+            for cookie in cookies:
+                match = pattern.search(cookie)
+                if match and len(match[1]) <= longest:
+                    return match[1]
+        return b""
+
+
+def _cookie_pattern(name: str) -> re.Pattern[bytes] | None:
+    if not name:
+        return None
+    octets = rb"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]"
+    return re.compile(rb'(?:^|;)[ \t]*%b="?(%b+)"?[ \t]*(?:;|$)' % (re.escape(name.encode("ascii")), octets))
+
+
+class Rule(NamedTuple):
+    """A compiled route: what config.Route says, in the split's own terms."""
+
+    label: str
+    pin: int | None
+    threshold: int | None
+    mirror: bool | None
+    first_byte: float | None
+
+
+NO_RULE = Rule("_OTHER", None, None, None, None)
+
+
+class Routes:
+    """The routes in force, compiled to one pattern; the first route that matches a request applies."""
+
+    __slots__ = ("_pattern", "_rules")
+
+    def __init__(self, routes: Sequence[Mapping[str, Any]]) -> None:
+        self._rules = [_rule(route) for route in routes]
+        self._pattern = re.compile(b"|".join(map(_route_pattern, routes)), re.DOTALL) if routes else None
+
+    def find(self, method: bytes, path: bytes) -> Rule:
+        """The rule for a method and a target without its query; `NO_RULE` without a match."""
+        if self._pattern is None:
+            return NO_RULE
+        match = self._pattern.fullmatch(method + b" " + path)
+        return NO_RULE if match is None or match.lastindex is None else self._rules[match.lastindex - 1]
+
+
+def _rule(route: Mapping[str, Any]) -> Rule:
+    percent = route.get("percent")
+    pin = route.get("pin")
+    return Rule(
+        label=str(route.get("name") or route["path"]),
+        pin=_ARM_BY_NAME[pin] if pin else None,
+        threshold=None if percent is None else threshold(round(percent * 100)),
+        mirror=route.get("mirror"),
+        first_byte=route.get("first_byte"),
+    )
+
+
+def _route_pattern(route: Mapping[str, Any]) -> bytes:
+    methods = b"|".join(re.escape(method.encode()) for method in route.get("methods", ())) or b"[^ ]+"
+    parts = re.split(rb"(\{[^{}/]*\}|\*$)", route["path"].encode())
+    path = b"".join(b".*" if part == b"*" else b"[^/]+" if part.startswith(b"{") else re.escape(part) for part in parts)
+    return b"((?:" + methods + b") " + path + b")"
+
+
+class Choice(NamedTuple):
+    """Outcome of `Split.choose`: the arm, how it was found, the rule that applied, the user's place on the line."""
+
+    arm: int
+    by: int
+    rule: Rule
+    place: int
+
+
+class Split:
+    """One state of the table, ready to decide with."""
+
+    __slots__ = ("_override", "_override_token", "_routes", "_salt", "_threshold")
+
+    def __init__(
+        self, weight: int, salt: int, routes: Routes, override: bool = False, override_token: str = ""
+    ) -> None:
+        self._salt = salt
+        self._threshold = threshold(weight)
+        self._routes = routes
+        self._override = override
+        self._override_token = override_token.encode()
+
+    def choose(self, method: bytes, path: bytes, fields: Fields, identity: bytes, is_new: bool) -> Choice:
+        """Pin, then override, then identity (`is_new` when the router just drew it)."""
+        rule = self._routes.find(method, path)
+        place = hash64(self._salt, identity)
+        if rule.pin is not None:
+            return Choice(rule.pin, PIN, rule, place)
+        if self._override and ARM_FIELD in fields:
+            arm = self._overridden(fields)
+            if arm is not None:
+                return Choice(arm, OVERRIDE, rule, place)
+        end = self._threshold if rule.threshold is None else rule.threshold
+        return Choice(CANARY if place < end else STABLE, NEW if is_new else IDENTITY, rule, place)
+
+    def _overridden(self, fields: Fields) -> int | None:
+        if self._override_token:
+            given = fields.get(TOKEN_FIELD, [b""])[0]
+            if not hmac.compare_digest(given, self._override_token):
+                return None
+        return _ARM_BY_NAME.get(fields[ARM_FIELD][0].lower())
