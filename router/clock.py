@@ -17,5 +17,8 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clocks."""
 
-    time = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
+    def time(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
