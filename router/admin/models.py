@@ -1,0 +1,109 @@
+"""Bodies, queries and answers of the admin API. The OpenAPI document is generated from these."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Json
+
+from ..config import Route
+
+REASON_MAX = 500
+
+
+def _hundredths(value: float) -> float:
+    if round(value, 2) != value:
+        raise ValueError("must be a multiple of 0.01")
+    return value
+
+
+def _printable(value: str) -> str:
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in value):
+        raise ValueError("must not hold control characters or line breaks")
+    stripped = value.strip()
+    if not stripped:
+        raise ValueError("must say why; it is kept in the audit trail")
+    return stripped
+
+
+#: `multipleOf` is for readers of the schema; the check itself must not stumble over binary fractions.
+Percent = Annotated[
+    float,
+    Field(ge=0, le=100, strict=True, allow_inf_nan=False, json_schema_extra={"multipleOf": 0.01}),
+    AfterValidator(_hundredths),
+]
+Reason = Annotated[
+    str,
+    Field(min_length=1, max_length=REASON_MAX, strict=True, description="why; kept in the audit trail"),
+    AfterValidator(_printable),
+]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class WeightChange(_Request):
+    percent: Percent = Field(description="share of users that go to the canary, in steps of 0.01", examples=[12.5])
+    reason: Reason
+
+
+class Weight(BaseModel):
+    percent: float
+    revision: int
+    persisted: bool = Field(
+        description="false: in force, but the state file can't be written; it is saved as soon as it can be"
+    )
+
+
+class RoutesChange(_Request):
+    routes: list[Route] = Field(max_length=64, description="all routes, in order; the first that matches applies")
+    reason: Reason
+
+
+class Routes(BaseModel):
+    routes: list[Route]
+    revision: int
+
+
+class AuditQuery(_Request):
+    limit: int = Field(50, ge=1, le=500, description="rows, newest first")
+    before: int | None = Field(None, ge=1, le=2**63 - 1, description="only rows older than this id")
+
+
+class AuditRow(BaseModel):
+    id: int
+    time: str
+    actor: str
+    action: str
+    reason: str
+    before: Json[Any]
+    after: Json[Any]
+    outcome: str
+    hash: str
+
+
+class Audit(BaseModel):
+    rows: list[AuditRow]
+    next: int | None = Field(description="`before` of the next page; null on the last one")
+
+
+class AuditVerification(BaseModel):
+    intact: bool
+    rows: int = Field(description="rows that hold, from the first on")
+    problem: str
+
+
+class Alive(BaseModel):
+    status: str = "ok"
+
+
+class ErrorDetail(BaseModel):
+    code: str
+    message: str
+    fields: dict[str, str] | None = Field(None, description="what is wrong with which field; only with status 422")
+
+
+class Error(BaseModel):
+    error: ErrorDetail

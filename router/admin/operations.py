@@ -1,0 +1,77 @@
+"""Every operation of the admin API in one table. Routes, checks and the OpenAPI document are all made from it."""
+
+from __future__ import annotations
+
+from ..status import Status
+from ..table import ROUTES_BYTES
+from .auth import Role
+from .handlers import audit, pages, probes, routes, status, weight
+from .models import (
+    Alive,
+    Audit,
+    AuditQuery,
+    AuditVerification,
+    Routes,
+    RoutesChange,
+    Weight,
+    WeightChange,
+)
+from .operation import Operation
+
+
+def operations(open_metrics: bool) -> tuple[Operation, ...]:
+    """The table; `open_metrics` lets anyone read /metrics, /healthz and /readyz."""
+    anyone, viewer, operator = Role.ANYONE, Role.VIEWER, Role.OPERATOR
+    monitor = anyone if open_metrics else viewer
+    return (
+        Operation("GET", "/api/v1/status", status.get_status, "State of the router", viewer, Status, versioned=True),
+        Operation("GET", "/api/v1/weight", weight.get_weight, "The canary's weight", viewer, Weight, versioned=True),
+        Operation(
+            "PUT",
+            "/api/v1/weight",
+            weight.put_weight,
+            "Set the canary's weight",
+            operator,
+            Weight,
+            body=WeightChange,
+            versioned=True,
+            statuses=(409, 503),
+        ),
+        Operation("GET", "/api/v1/routes", routes.get_routes, "Routes in force", viewer, Routes, versioned=True),
+        Operation(
+            "PUT",
+            "/api/v1/routes",
+            routes.put_routes,
+            "Replace all routes",
+            operator,
+            Routes,
+            body=RoutesChange,
+            body_max=ROUTES_BYTES,
+            versioned=True,
+            statuses=(503,),
+        ),
+        Operation(
+            "GET",
+            "/api/v1/audit",
+            audit.get_audit,
+            "Who changed what, when and why",
+            viewer,
+            Audit,
+            query=AuditQuery,
+            statuses=(503,),
+        ),
+        Operation(
+            "GET",
+            "/api/v1/audit/verification",
+            audit.verify_audit,
+            "Is the audit trail intact",
+            viewer,
+            AuditVerification,
+            statuses=(503,),
+        ),
+        Operation("GET", "/healthz", probes.healthz, "Is the process alive", monitor, Alive),
+        Operation("GET", "/readyz", probes.readyz, "Can it take traffic", monitor, Alive, statuses=(503,)),
+        Operation("GET", "/metrics", status.metrics, "Prometheus metrics", monitor, "text/plain"),
+        Operation("GET", "/openapi.json", pages.openapi, "This document", anyone, "application/json"),
+        Operation("GET", "/", pages.index, "What this is", anyone, "text/html"),
+    )
