@@ -53,7 +53,7 @@ def demo() -> int:
             failed = any(step.problems() for step in steps)
             log = processes.log_tail("router") if failed else ""
     except DemoError as error:
-        console.print(f"cutover demo: {error}", style="red", markup=False)
+        Console(stderr=True).print(f"cutover demo: {error}", style="red", soft_wrap=True, highlight=False, markup=False)
         return 1
     except KeyboardInterrupt:
         console.print("interrupted; everything it started has been stopped")

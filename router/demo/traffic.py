@@ -100,7 +100,7 @@ class Traffic:
             return self._request(user, "GET", f"/api/items/{number}"), {"id": number}
         if draw < 0.8:
             return self._request(user, "GET", "/api/items"), {}
-        if draw < 0.95:
+        if draw < 0.98:
             item = {"user": user.number, "number": number}
             return self._request(user, "POST", "/api/items", orjson.dumps(item)), {"item": item}
         return self._request(user, "GET", f"/slow?ms={number}"), {"ms": number}

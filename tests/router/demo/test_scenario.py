@@ -1,0 +1,78 @@
+"""The story on a mocked admin API: what it asks for, in which order, and what it gives up on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+import httpx
+import pytest
+
+from router.demo.measure import Answer, Step
+from router.demo.processes import DemoError
+from router.demo.scenario import PLAN, Admin, Leg, Scenario
+from router.demo.traffic import Traffic
+
+
+class Crowd(Traffic):
+    """Users who need no network: everybody who joined answers at once from canary."""
+
+    def __init__(self) -> None:
+        super().__init__("127.0.0.1", 0, think=0.0)
+        self.events: list[str] = []
+
+    def join(self, count: int) -> None:
+        self.events.append(f"join {count}")
+        self.answers += [Answer(user, float("inf"), float("-inf"), 200, "canary", "") for user in range(count)]
+
+    async def stop(self) -> None:
+        self.events.append("stop")
+
+
+def admin(respond: Callable[[httpx.Request], httpx.Response]) -> Admin:
+    return Admin(httpx.AsyncClient(base_url="http://127.0.0.1", transport=httpx.MockTransport(respond)))
+
+
+async def test_it_walks_the_plan_and_shows_each_step_once_it_is_finished() -> None:
+    crowd, shown = Crowd(), []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        assert (request.method, request.url.path) == ("PUT", "/api/v1/weight")
+        asked = json.loads(request.content)
+        assert asked["reason"] == "demo"
+        crowd.events.append(f"weight {asked['percent']:g}")
+        return httpx.Response(200, json={})
+
+    def show(steps: Sequence[Step], running: Step | None) -> None:
+        shown.append(([step.percent for step in steps], running))
+
+    steps = await Scenario(admin(respond), crowd, [Leg(100, 0, 3), Leg(0, 0, 1)]).run(show)
+    assert crowd.events == ["weight 100", "join 3", "weight 0", "join 1", "stop"]
+    assert shown == [([100], None), ([100, 0], None)]
+    assert [(step.percent, step.requests) for step in steps] == [(100, 3), (0, 1)]
+    # They remember: at 100 % they came to canary; at 0 % the one who stayed there did so wrongly.
+    assert steps[0].problems() == []
+    assert steps[1].user_share.observed == 1
+
+
+@pytest.mark.parametrize(
+    ("response", "said"),
+    [
+        (httpx.Response(401, text="no token"), "refused 10 %: 401 no token"),
+        (httpx.ConnectError("nobody there"), "didn't answer: ConnectError nobody there"),
+    ],
+)
+async def test_without_the_admin_api_it_ends(response: httpx.Response | Exception, said: str) -> None:
+    def respond(_: httpx.Request) -> httpx.Response:
+        if isinstance(response, Exception):
+            raise response
+        return response
+
+    with pytest.raises(DemoError, match=said):
+        await admin(respond).set_weight(10)
+
+
+def test_the_plan_is_the_one_that_was_promised_and_fits_a_minute() -> None:
+    assert [leg.percent for leg in PLAN] == [0, 10, 50, 100, 0]
+    assert sum(leg.seconds for leg in PLAN) < 45
+    assert 200 <= sum(leg.joining for leg in PLAN) <= 900
