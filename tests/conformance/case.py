@@ -72,7 +72,7 @@ def parameters(cases: Sequence[Case]) -> list[object]:
 
 def run(case: Case, variant: str, router: Router) -> None:
     for upstream in (router.stable, router.canary):
-        upstream.play(case.script or (serve(case.answer),))
+        upstream.play(case.script or (serve(case.answer),), (serve(),))
     with router.connect() as client:
         if variant == BYTES:
             client.send(*split(case.send))

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from tests.conformance.upstream import Connection, Step
 
+Ready = Callable[[Connection], bool]
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 NEXT_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnext"
 
@@ -84,7 +86,7 @@ def hang() -> Step:
     return step
 
 
-def until(ready: Callable[[Connection], bool]) -> Step:
+def until(ready: Ready) -> Step:
     return lambda connection: connection.read_until(lambda: ready(connection))
 
 

@@ -89,10 +89,12 @@ SYNTAX = [
 
 BIG = b"X-A: " + b"a" * 7000 + b"\r\n"
 ANSWERS = [
-    answered("H2-answer-hop", b"Connection: X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=9\r\nX-Keep: 1\r\n", b"X-Keep: 1\r\n"),
+    answered("H2-answer-hop", b"Connection: X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=9\r\nX-Keep: 1\r\n",
+             b"X-Keep: 1\r\n"),
     answered("H2-answer-proxy", b"Proxy-Connection: close\r\nTrailer: X\r\nUpgrade: h2\r\n", b""),
     answered("H2-answer-names-framing", b"Connection: content-length\r\n", b""),
-    answered("kept-answer-order", b"X-B: 2\r\nSet-Cookie: a=1; Path=/\r\nx-a: 1\r\nSet-Cookie: b=2\r\nSET-COOKIE: a=3\r\n",
+    answered("kept-answer-order",
+             b"X-B: 2\r\nSet-Cookie: a=1; Path=/\r\nx-a: 1\r\nSet-Cookie: b=2\r\nSET-COOKIE: a=3\r\n",
              b"X-B: 2\r\nSet-Cookie: a=1; Path=/\r\nx-a: 1\r\nSet-Cookie: b=2\r\nSET-COOKIE: a=3\r\n", "9110 5.3"),
     answered("kept-answer-bytes", b"Server: a\xe9\r\nDate: Tue, 15 Nov 1994 08:12:31 GMT\r\nX-E:\r\n",
              b"Server: a\xe9\r\nX-E: \r\n", "9110 5.5"),
