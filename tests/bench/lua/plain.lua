@@ -1,0 +1,1 @@
+-- The same short request each time: wrk formats it once.
