@@ -1,9 +1,9 @@
 """Pure: what the answers of a step say about shares, speed, failures and users who switched sides.
 
-Times are seconds on any one clock, passed in. The arm of a good answer is the service that gave it, as its body
-says. An answer is *settled* when all of it lies within one weight: sent after the change and its grace, answered
-before the next change is asked for. Only settled answers are judged for shares, switches and speed, so that none
-is held against a weight it may not have been routed by; every answer counts for failures.
+Times are seconds on any one clock, passed in. An answer is *settled* when all of it lies within one weight: sent
+after the change and its grace, answered before the next change is asked for. Only settled answers are judged for
+shares, switches and speed, so that none is held against a weight it may not have been routed by; every answer
+counts for failures.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from .sides import Answer, Change, Seen, Switches, follow
+
 ARMS = ("stable", "canary")
 
 #: From the admin API's answer to the last newly routed request of the old weight (router.md).
@@ -20,27 +22,6 @@ GRACE_SECONDS = 0.05
 
 #: 4 σ: a run that judges ten shares fails by chance less than once in 1,500.
 SIGMAS = 4.0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One request of one user: `status` 0 is no answer at all, `failure` says why it isn't good, "" when it is."""
-
-    user: int
-    sent: float
-    answered: float
-    status: int
-    arm: str
-    failure: str
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """The admin API was asked for `percent` at `asked` and had answered at `done`."""
-
-    percent: float
-    asked: float
-    done: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +45,6 @@ class Speed:
     p50: float | None
     p95: float | None
     p99: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """Where a user was last, and the weight at that time."""
-
-    arm: str
-    percent: float
-
-
-@dataclass(frozen=True, slots=True)
-class Switches:
-    """Users by number: who moved as the weight did, who moved though it gave no reason."""
-
-    moved: frozenset[int]
-    wrong: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +88,28 @@ class Step:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The whole run; answers an arm as the users count them and as the router does."""
+
+    steps: list[Step]
+    seen: Mapping[str, int]
+    counted: Mapping[str, int]
+
+    def problems(self) -> list[str]:
+        return [problem for step in self.steps for problem in step.problems()] + [
+            f"users got {self.seen[arm]:,} answers from {arm}, but the router counted {self.counted[arm]:,}"
+            for arm in ARMS
+            if self.seen[arm] != self.counted[arm]
+        ]
+
+
+def count(answers: Iterable[Answer]) -> dict[str, int]:
+    """Answers an arm, good or not; the ones that never came are nobody's."""
+    arms = Counter(answer.arm for answer in answers if answer.status)
+    return {arm: arms[arm] for arm in ARMS}
+
+
 def measure(
     change: Change, until: float, answers: Sequence[Answer], before: Mapping[int, Seen]
 ) -> tuple[Step, dict[int, Seen]]:
@@ -147,23 +134,6 @@ def measure(
         requests=len(answers),
     )
     return step, after
-
-
-def follow(answers: Iterable[Answer], percent: float, before: Mapping[int, Seen]) -> tuple[Switches, dict[int, Seen]]:
-    """Who switched. Raising the weight moves users to canary only, lowering it to stable only, else nobody.
-
-    A user is compared with the weight it was last seen under, which may be several steps ago.
-    """
-    after = dict(before)
-    moved: set[int] = set()
-    wrong: set[int] = set()
-    for answer in answers:
-        seen = after.get(answer.user)
-        if seen is not None and seen.arm != answer.arm:
-            allowed = "canary" if percent > seen.percent else "stable" if percent < seen.percent else None
-            (moved if answer.arm == allowed else wrong).add(answer.user)
-        after[answer.user] = Seen(answer.arm, percent)
-    return Switches(frozenset(moved), frozenset(wrong)), after
 
 
 def share(on_canary: int, per_user: Iterable[int], intended: float) -> Share:

@@ -17,7 +17,7 @@ import httpx
 import uvloop
 from rich.console import Console
 
-from .measure import Step
+from .measure import Outcome
 from .processes import ROOT, DemoError, Processes, free_port
 from .scenario import THINK_SECONDS, Admin, Scenario
 from .screen import Screen, summary, table
@@ -49,8 +49,11 @@ def demo() -> int:
             Processes(Path(folder)) as processes,
         ):
             router = _start(processes, console)
-            steps = _play(router, console)
-            failed = any(step.problems() for step in steps)
+            try:
+                outcome = _play(router, console)
+            except DemoError as error:
+                raise DemoError(f"{error}\n{processes.log_tail('router')}") from None
+            failed = bool(outcome.problems())
             log = processes.log_tail("router") if failed else ""
     except DemoError as error:
         Console(stderr=True).print(f"cutover demo: {error}", style="red", soft_wrap=True, highlight=False, markup=False)
@@ -58,7 +61,7 @@ def demo() -> int:
     except KeyboardInterrupt:
         console.print("interrupted; everything it started has been stopped")
         return INTERRUPTED
-    _conclude(console, steps, time.monotonic() - started, log)
+    _conclude(console, outcome, time.monotonic() - started, log)
     return int(failed)
 
 
@@ -104,8 +107,8 @@ def _start(processes: Processes, console: Console) -> Router:
     return router
 
 
-def _play(router: Router, console: Console) -> list[Step]:
-    async def play() -> list[Step]:
+def _play(router: Router, console: Console) -> Outcome:
+    async def play() -> Outcome:
         headers = {"authorization": f"Bearer {router.token}"}
         async with httpx.AsyncClient(
             base_url=router.admin, headers=headers, timeout=ADMIN_TIMEOUT_SECONDS, trust_env=False
@@ -116,10 +119,10 @@ def _play(router: Router, console: Console) -> list[Step]:
         return runner.run(play())
 
 
-def _conclude(console: Console, steps: list[Step], seconds: float, log: str) -> None:
+def _conclude(console: Console, outcome: Outcome, seconds: float, log: str) -> None:
     if console.is_terminal:
-        console.print(table(steps))
-    for text in summary(steps, seconds):
+        console.print(table(outcome.steps))
+    for text in summary(outcome, seconds):
         console.print(text, soft_wrap=True, highlight=False, markup=False)
     if log:
         console.print(f"The end of the router's log:\n{log}", soft_wrap=True, highlight=False, markup=False)

@@ -6,11 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
-from .measure import Change, Seen, Step, measure
+from .measure import ARMS, Outcome, Step, count, measure
 from .processes import DemoError
+from .sides import Change, Seen
 from .traffic import Traffic
 
 TICK_SECONDS = 0.25
@@ -36,20 +38,29 @@ THINK_SECONDS = 0.5
 
 
 class Admin:
-    """The one call of the admin API that the story needs."""
+    """What the story needs of the admin API."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
 
     async def set_weight(self, percent: float) -> Change:
         asked = time.monotonic()
+        await self._call("PUT", "/api/v1/weight", {"percent": percent, "reason": "demo"})
+        return Change(percent, asked, time.monotonic())
+
+    async def count(self) -> dict[str, int]:
+        """Requests an arm, as the router counts them."""
+        status = await self._call("GET", "/api/v1/status")
+        return {arm: status["arms"][arm]["requests"] for arm in ARMS}
+
+    async def _call(self, method: str, path: str, content: Any = None) -> Any:
         try:
-            answer = await self._client.put("/api/v1/weight", json={"percent": percent, "reason": "demo"})
+            answer = await self._client.request(method, path, json=content)
         except httpx.HTTPError as error:
             raise DemoError(f"the admin API didn't answer: {type(error).__name__} {error}") from None
         if answer.status_code != 200:
-            raise DemoError(f"the admin API refused {percent:g} %: {answer.status_code} {answer.text[:300]}")
-        return Change(percent, asked, time.monotonic())
+            raise DemoError(f"the admin API refused {method} {path}: {answer.status_code} {answer.text[:300]}")
+        return answer.json()
 
 
 class Scenario:
@@ -61,8 +72,8 @@ class Scenario:
         self._plan = plan
         self._sides: dict[int, Seen] = {}
 
-    async def run(self, show: Show) -> list[Step]:
-        """Walk the plan, let the traffic end, return the steps."""
+    async def run(self, show: Show) -> Outcome:
+        """Walk the plan, let the traffic end, compare notes with the router."""
         steps: list[Step] = []
         change = await self._turn_to(0)
         for number, leg in enumerate(self._plan):
@@ -77,7 +88,7 @@ class Scenario:
             steps.append(step)
             show(steps, None)
             change = upcoming
-        return steps
+        return Outcome(steps, count(self._traffic.answers), await self._admin.count())
 
     async def _turn_to(self, number: int) -> Change:
         """Set the weight of leg `number`; beyond the last, let the traffic end."""

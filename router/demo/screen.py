@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from .measure import GRACE_SECONDS, Share, Speed, Step
+from .measure import ARMS, GRACE_SECONDS, Outcome, Share, Speed, Step
 
 #: Two lines a heading: with one space between columns the table fits 80 characters.
 _COLUMNS = (
@@ -106,15 +106,14 @@ def _milliseconds(value: float) -> str:
     return f"{value * 1000:.1f}" if value < 0.01 else f"{value * 1000:.0f}"
 
 
-def summary(steps: Sequence[Step], seconds: float) -> list[str]:
+def summary(outcome: Outcome, seconds: float) -> list[str]:
     """The verdict: what held, or what did not."""
-    problems = [problem for step in steps for problem in step.problems()]
-    if problems:
+    if problems := outcome.problems():
         return ["The demo FAILED:", *(f"  {problem}" for problem in problems)]
-    requests = sum(step.requests for step in steps)
-    moves = sum(len(step.switches.moved) for step in steps)
-    path = " → ".join(f"{step.percent:g}" for step in steps)
+    moves = sum(len(step.switches.moved) for step in outcome.steps)
+    path = " → ".join(f"{step.percent:g}" for step in outcome.steps)
+    answers = " and ".join(f"{outcome.counted[arm]:,} from {arm}" for arm in ARMS)
     return [
-        f"It held: weight {path} %, {requests:,} requests, 0 failed, {moves} moves from one side to the other, "
-        f"each one due to a weight change; {seconds:.0f} s."
+        f"It held: weight {path} % in {seconds:.0f} s; no request failed; users and router both counted {answers};",
+        f"users changed sides {moves} times, each time because the weight did.",
     ]

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from .client import FAILURES, Connection, Response
-from .measure import Answer
+from .sides import Answer
 
 #: A request that takes longer has failed.
 TIMEOUT_SECONDS = 10.0

@@ -1,4 +1,4 @@
-"""Shares, switches, quantiles and verdicts from answers made up for each case."""
+"""Shares, quantiles and verdicts from answers made up for each case."""
 
 from __future__ import annotations
 
@@ -8,16 +8,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from router.demo.measure import (
-    Answer,
-    Change,
-    Seen,
-    Share,
-    follow,
-    measure,
-    percentile,
-    share,
-)
+from router.demo.measure import Outcome, Share, count, measure, percentile, share
+from router.demo.sides import Answer, Change, Seen
 
 CHANGE = Change(50, asked=10.0, done=10.01)
 AFTER_GRACE = 10.1
@@ -67,39 +59,6 @@ def test_the_tolerance_fits_what_users_who_draw_once_do() -> None:
     mean = sum(runs) / len(runs)
     sigma = math.sqrt(sum((run - mean) ** 2 for run in runs) / len(runs))
     assert share(0, counts, 0.2).tolerance / 4 == pytest.approx(sigma, rel=0.05)
-
-
-@pytest.mark.parametrize(
-    ("seen", "percent", "arms", "moved", "wrong"),
-    [
-        (None, 10, ["canary", "canary"], False, False),
-        (None, 10, ["stable", "canary"], False, True),
-        (Seen("stable", 0), 10, ["canary"], True, False),
-        (Seen("stable", 0), 10, ["canary", "stable"], True, True),
-        (Seen("stable", 0), 10, ["stable", "canary"], False, True),
-        (Seen("canary", 10), 50, ["stable"], False, True),
-        (Seen("canary", 100), 0, ["stable"], True, False),
-        (Seen("stable", 50), 10, ["canary"], False, True),
-        (Seen("stable", 50), 50, ["canary"], False, True),
-        # Away while it was raised and lowered again: only the weights at both ends matter.
-        (Seen("stable", 10), 50, ["canary"], True, False),
-        (Seen("canary", 50), 10, ["stable"], True, False),
-    ],
-)
-def test_who_may_switch(seen: Seen | None, percent: float, arms: list[str], moved: bool, wrong: bool) -> None:
-    before = {} if seen is None else {1: seen}
-    switches, after = follow([answer(1, arm) for arm in arms], percent, before)
-    assert (1 in switches.moved, 1 in switches.wrong) == (moved, wrong)
-    # A wrong first switch is judged within the step from then on, so it counts once and is where it is.
-    assert after == {1: Seen(arms[-1], percent)}
-    assert before == ({} if seen is None else {1: seen})
-
-
-def test_users_are_judged_apart() -> None:
-    answers = [answer(1, "stable"), answer(2, "canary"), answer(1, "stable"), answer(2, "canary")]
-    switches, _ = follow(answers, 50, {})
-    assert not switches.moved
-    assert not switches.wrong
 
 
 @pytest.mark.parametrize(
@@ -159,3 +118,14 @@ def test_a_step_without_answers_is_a_problem() -> None:
     assert step.problems() == ["at 50 %: no user got an answer"]
     assert after == {7: Seen("stable", 10)}
     assert step.user_share == Share(0.0, 1.0)
+
+
+def test_users_and_router_must_count_the_same() -> None:
+    answers = [answer(1, "stable"), answer(2, "canary"), answer(2, "canary", failure="status 500")]
+    nobody = Answer(3, AFTER_GRACE, 11.0, 0, "", "ConnectionResetError: ")
+    seen = count([*answers, nobody])
+    assert seen == {"stable": 1, "canary": 2}
+    assert Outcome([], seen, seen).problems() == []
+    assert Outcome([], seen, {"stable": 1, "canary": 3}).problems() == [
+        "users got 2 answers from canary, but the router counted 3"
+    ]

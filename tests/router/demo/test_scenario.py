@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 import httpx
 import pytest
 
-from router.demo.measure import Answer, Step
+from router.demo.measure import Step
 from router.demo.processes import DemoError
 from router.demo.scenario import PLAN, Admin, Leg, Scenario
+from router.demo.sides import Answer
 from router.demo.traffic import Traffic
 
 
@@ -37,6 +38,10 @@ async def test_it_walks_the_plan_and_shows_each_step_once_it_is_finished() -> No
     crowd, shown = Crowd(), []
 
     def respond(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            assert request.url.path == "/api/v1/status"
+            crowd.events.append("status")
+            return httpx.Response(200, json={"arms": {"stable": {"requests": 0}, "canary": {"requests": 4}}})
         assert (request.method, request.url.path) == ("PUT", "/api/v1/weight")
         asked = json.loads(request.content)
         assert asked["reason"] == "demo"
@@ -46,19 +51,20 @@ async def test_it_walks_the_plan_and_shows_each_step_once_it_is_finished() -> No
     def show(steps: Sequence[Step], running: Step | None) -> None:
         shown.append(([step.percent for step in steps], running))
 
-    steps = await Scenario(admin(respond), crowd, [Leg(100, 0, 3), Leg(0, 0, 1)]).run(show)
-    assert crowd.events == ["weight 100", "join 3", "weight 0", "join 1", "stop"]
+    outcome = await Scenario(admin(respond), crowd, [Leg(100, 0, 3), Leg(0, 0, 1)]).run(show)
+    assert crowd.events == ["weight 100", "join 3", "weight 0", "join 1", "stop", "status"]
     assert shown == [([100], None), ([100, 0], None)]
-    assert [(step.percent, step.requests) for step in steps] == [(100, 3), (0, 1)]
-    # They remember: at 100 % they came to canary; at 0 % the one who stayed there did so wrongly.
-    assert steps[0].problems() == []
-    assert steps[1].user_share.observed == 1
+    assert [(step.percent, step.requests) for step in outcome.steps] == [(100, 3), (0, 1)]
+    assert outcome.seen == outcome.counted == {"stable": 0, "canary": 4}
+    # Everybody came to canary at 100 %; the one who is still there at 0 % should not be.
+    assert outcome.steps[0].problems() == []
+    assert outcome.steps[1].user_share.observed == 1
 
 
 @pytest.mark.parametrize(
     ("response", "said"),
     [
-        (httpx.Response(401, text="no token"), "refused 10 %: 401 no token"),
+        (httpx.Response(401, text="no token"), "refused PUT /api/v1/weight: 401 no token"),
         (httpx.ConnectError("nobody there"), "didn't answer: ConnectError nobody there"),
     ],
 )

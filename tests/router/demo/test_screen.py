@@ -8,10 +8,12 @@ from collections import Counter
 import pytest
 from rich.console import Console
 
-from router.demo.measure import Share, Speed, Step, Switches
+from router.demo.measure import Outcome, Share, Speed, Step
 from router.demo.screen import Screen, line, summary, table
+from router.demo.sides import Switches
 
 FAST = Speed(requests=900, failed=0, p50=0.0009, p95=0.0112, p99=0.022)
+COUNTS = {"stable": 6000, "canary": 7}
 NONE = Speed(requests=0, failed=0, p50=None, p95=None, p99=None)
 
 
@@ -83,13 +85,21 @@ def test_on_a_terminal_the_table_is_redrawn() -> None:
     ],
 )
 def test_the_summary_names_what_failed(bad: Step, said: str) -> None:
-    first, *problems = summary([step(0, 0.0), bad], 33)
+    first, *problems = summary(Outcome([step(0, 0.0), bad], COUNTS, COUNTS), 33)
     assert first == "The demo FAILED:"
     assert f"  at 10 %: {said}" in problems
 
 
+def test_the_summary_names_counts_that_differ() -> None:
+    assert summary(Outcome([step(0, 0.0)], COUNTS, COUNTS | {"canary": 6}), 33) == [
+        "The demo FAILED:",
+        "  users got 7 answers from canary, but the router counted 6",
+    ]
+
+
 def test_the_summary_of_a_good_run() -> None:
-    assert summary([step(0, 0.0), step(10, 0.1)], 33.4) == [
-        "It held: weight 0 → 10 %, 7,000 requests, 0 failed, 58 moves from one side to the other, each one due to "
-        "a weight change; 33 s."
+    assert summary(Outcome([step(0, 0.0), step(10, 0.1)], COUNTS, COUNTS), 33.4) == [
+        "It held: weight 0 → 10 % in 33 s; no request failed; users and router both counted 6,000 from stable and "
+        "7 from canary;",
+        "users changed sides 58 times, each time because the weight did.",
     ]
