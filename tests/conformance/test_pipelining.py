@@ -80,7 +80,7 @@ BAD = {
     "malformed": b"GET / HTTP/1.1\r\nHost: h\r\nX : y\r\n\r\n",
     "no-host": b"GET / HTTP/1.1\r\n\r\n",
     "garbage": b"\x00\x01\x02\x03\r\n\r\n",
-    "smuggled-length": b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "two-lengths": b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 }
 
 
