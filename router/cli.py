@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
+from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from .client import Client
 
 _EPILOG = "Exit codes: 0 done; 1 refused or failed; 2 wrong usage or configuration; 3 the router can't be reached."
 
@@ -26,6 +30,12 @@ app = typer.Typer(
 
 Config = Annotated[Path | None, typer.Option("--config", help="cutover.toml to read", metavar="FILE")]
 State = Annotated[Path | None, typer.Option("--state", help="state file: weight, routes, audit", metavar="FILE")]
+StateBeside = Annotated[
+    Path,
+    typer.Option(
+        "--state", envvar="CUTOVER_STATE", help="the router's state file; the token is beside it", metavar="FILE"
+    ),
+]
 AdminUrl = Annotated[
     str,
     typer.Option("--admin-url", envvar="CUTOVER_ADMIN_URL", help="admin port of the router", metavar="URL"),
@@ -41,6 +51,10 @@ TokenFile = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="JSON for machines")]
 
 _ADMIN_URL = "http://127.0.0.1:8081"
+_STATE = Path("cutover.db")
+
+#: Rows that `audit` prints.
+_AUDIT_ROWS = 50
 
 
 def main() -> None:
@@ -107,3 +121,99 @@ def serve(
         return loaded
 
     raise typer.Exit(supervisor.run(settings(), reload=settings))
+
+
+@app.command(epilog=_EPILOG)
+def status(
+    watch: Annotated[bool, typer.Option("--watch", help="again every second, until Ctrl-C")] = False,
+    as_json: Json = False,
+    admin_url: AdminUrl = _ADMIN_URL,
+    token_file: TokenFile = None,
+    state: StateBeside = _STATE,
+) -> None:
+    """Weight, traffic, latency, errors and workers of a running router."""
+    from . import show
+
+    client = _client(admin_url, token_file, state)
+    if watch:
+        from .watch import watch_status
+
+        watch_status(client, as_json)
+        return
+    tree = client.get("/api/v1/status")
+    print(show.as_json(tree) if as_json else show.status(tree))
+
+
+@app.command(epilog=_EPILOG)
+def weight(
+    percent: Annotated[float | None, typer.Argument(help="share of users for the canary; without it, print it")] = None,
+    why: Annotated[str | None, typer.Option("--why", help="reason, kept in the audit trail", metavar="TEXT")] = None,
+    as_json: Json = False,
+    admin_url: AdminUrl = _ADMIN_URL,
+    token_file: TokenFile = None,
+    state: StateBeside = _STATE,
+) -> None:
+    """Print the canary's weight, or set it, in steps of 0.01."""
+    from . import show
+
+    client = _client(admin_url, token_file, state)
+    if percent is None:
+        tree = client.get("/api/v1/weight")
+    elif not why:
+        raise typer.BadParameter("say why; it is kept in the audit trail", param_hint="--why")
+    elif not isfinite(percent):
+        raise typer.BadParameter("must be a number from 0 to 100", param_hint="PERCENT")
+    else:
+        tree = client.put("/api/v1/weight", {"percent": percent, "reason": why})
+    print(show.as_json(tree) if as_json else show.weight(tree))
+
+
+@app.command(epilog=_EPILOG)
+def audit(
+    verify: Annotated[bool, typer.Option("--verify", help="check that no row was changed or removed")] = False,
+    as_json: Json = False,
+    admin_url: AdminUrl = _ADMIN_URL,
+    token_file: TokenFile = None,
+    state: StateBeside = _STATE,
+) -> None:
+    """Who changed what, when and why; the newest rows first."""
+    from . import show
+
+    client = _client(admin_url, token_file, state)
+    if not verify:
+        tree = client.get(f"/api/v1/audit?limit={_AUDIT_ROWS}")
+        print(show.as_json(tree) if as_json else show.audit(tree["rows"]))
+        return
+    outcome = client.get("/api/v1/audit/verification")
+    if as_json:
+        print(show.as_json(outcome))
+    elif outcome["intact"]:
+        print(f"the audit trail is intact, {outcome['rows']} rows")
+    if not outcome["intact"]:
+        from .client import CommandError
+
+        raise CommandError(f"the audit trail was tampered with: {outcome['problem']}")
+
+
+@app.command("config", epilog=_EPILOG)
+def config_command(config: Config = None, as_json: Json = False) -> None:
+    """Print the settings in force as a cutover.toml, without secrets."""
+    from . import config_reference, show
+    from .config import load
+
+    settings = load({}, os.environ, config)
+    print(show.as_json(config_reference.public(settings)) if as_json else config_reference.effective(settings))
+
+
+@app.command(epilog=_EPILOG)
+def demo() -> None:
+    """A whole canary on this machine in under a minute: backends, traffic, weights up and back."""
+    from .demo import demo as run
+
+    raise typer.Exit(run())
+
+
+def _client(admin_url: str, token_file: Path | None, state: Path) -> Client:
+    from .client import Client, find_token
+
+    return Client(admin_url, find_token(token_file, state, os.environ))

@@ -1,0 +1,110 @@
+"""How the operator commands print what the admin API answered. Pure: JSON trees in, text out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+Tree = dict[str, Any]
+
+
+def as_json(tree: Any) -> str:
+    return json.dumps(tree, ensure_ascii=False)
+
+
+def weight(tree: Tree) -> str:
+    text = f"canary weight {tree['percent']:g} % (revision {tree['revision']})"
+    return text if tree["persisted"] else f"{text}; NOT SAVED: the state file can't be written"
+
+
+def status(tree: Tree) -> str:
+    """The whole status on one screen."""
+    observed = tree["observed_share"]
+    lines = [
+        f"cutover {tree['version']}, up {timedelta(seconds=round(tree['uptime']))}, revision {tree['revision']}",
+        f"weight {tree['percent']:g} %, observed {'-' if observed is None else f'{observed:.2%}'}"
+        f", fallbacks {tree['fallbacks']}, clients {tree['clients']}, tunnels {tree['tunnels']}",
+        "",
+        *_arms(tree["arms"]),
+        "",
+    ]
+    for arm, state in tree["arms"].items():
+        lines += [
+            f"{arm:<8} {'up  ' if endpoint['up'] else 'DOWN'} {endpoint['url']}" for endpoint in state["endpoints"]
+        ]
+        if state["errors"]:
+            lines.append(f"{arm:<8} errors: " + ", ".join(f"{kind} {n}" for kind, n in state["errors"].items()))
+    lines += ["", *map(_worker, tree["workers"])]
+    if tree["store"]["state"] != "ok":
+        lines.append(f"STATE FILE FAILED: {tree['store']['message']}")
+    if not tree["store"]["persisted"]:
+        lines.append("NOT SAVED: a restart would forget the latest change")
+    return "\n".join(lines)
+
+
+def _arms(arms: Tree) -> list[str]:
+    rows = [["arm", "req/s", "p50", "p95", "p99", "active", "requests", "4xx", "5xx", "errors", "users"]]
+    for name, arm in arms.items():
+        minute = arm["latency"]["minute"]
+        rows.append(
+            [
+                name,
+                f"{arm['rps']:.1f}",
+                *(_duration(minute[quantile]) for quantile in ("p50", "p95", "p99")),
+                str(arm["active"]),
+                str(arm["requests"]),
+                str(arm["codes"]["4xx"]),
+                str(arm["codes"]["5xx"]),
+                str(sum(arm["errors"].values())),
+                str(arm["sessions"]),
+            ]
+        )
+    return _columns(rows)
+
+
+def _worker(worker: Tree) -> str:
+    rss = "gone" if worker["rss"] is None else f"{worker['rss'] / 2**20:.0f} MiB"
+    uptime = timedelta(seconds=round(worker["uptime"]))
+    return f"worker-{worker['slot']} pid {worker['pid']} {worker['state']}, {rss}, up {uptime}"
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
+def audit(rows: Sequence[Tree]) -> str:
+    """Rows newest first, a line each."""
+    lines = [["id", "time", "who", "what", "outcome", "before", "after", "why"]]
+    lines += [
+        [
+            str(row["id"]),
+            row["time"],
+            row["actor"],
+            row["action"],
+            row["outcome"],
+            _brief(row["before"]),
+            _brief(row["after"]),
+            row["reason"],
+        ]
+        for row in rows
+    ]
+    return "\n".join(_columns(lines))
+
+
+def _brief(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, list):
+        return f"{len(value)} routes"
+    if isinstance(value, dict):
+        return ", ".join(f"{inner:g} %" if name == "percent" else f"{name} {inner}" for name, inner in value.items())
+    return str(value)
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
