@@ -112,6 +112,7 @@ class Control:
         self._state = await self._store.load()
         self._journal = Journal(self._store, self._state)
         self._take_routes()
+        self._heed_workers()
         self._publish()
         self.sample()
         if self._state.weight and not self.settings.canary:
@@ -259,6 +260,19 @@ class Control:
 
     def _entry(self, actor: str, action: str, reason: str, before: Any, after: Any, outcome: str = "ok") -> Entry:
         return Entry(self._clock.time(), actor, action, reason, before, after, outcome)
+
+    def _heed_workers(self) -> None:
+        """A table taken over from a killed supervisor may hold a weight that was lowered but couldn't be saved."""
+        found = self.table.read()
+        if found is None or found[0] == 0 or found[1].salt != self._state.salt:
+            return
+        if found[1].weight < self._state.weight:
+            before, after = self.percent, status.percent(found[1].weight)
+            reason = "the workers were found with a lower weight than the saved one"
+            entry = self._entry("router", "weight", reason, {"percent": before}, {"percent": after})
+            self._state = replace(self._state, weight=found[1].weight, revision=self.revision + 1)
+            self._journal.keep(self._state, entry)
+            logger.warning("weight {}% instead of the saved {}%: {}", after, before, reason)
 
     def _take_routes(self) -> None:
         if self._state.routes is None:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
+from loguru import logger
+
 from ..config import Settings
 from ..errors import ConfigError
 
@@ -59,7 +61,11 @@ def token_file(state: Path) -> Path:
 
 def tokens(settings: Settings) -> Tokens:
     """Tokens from the settings; without one for the operator, the one beside the state file, made if need be."""
-    operator = settings.admin_token or kept_token(token_file(settings.state))
+    operator = settings.admin_token
+    if not operator:
+        path = token_file(settings.state)
+        operator = kept_token(path)
+        logger.info("the operator's token is in {}", path.absolute())
     return Tokens(operator, settings.viewer_token)
 
 
