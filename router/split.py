@@ -131,17 +131,8 @@ def _route_pattern(route: Mapping[str, Any]) -> bytes:
     return b"((?:" + methods + b") " + path + b")"
 
 
-class Choice(NamedTuple):
-    """Outcome of `Split.choose`: the arm, how it was found, the rule that applied, the user's place on the line."""
-
-    arm: int
-    by: int
-    rule: Rule
-    place: int
-
-
 class Split:
-    """One state of the table, ready to decide with."""
+    """One state of the table, ready to decide with: pin, then override, then identity."""
 
     __slots__ = ("_override", "_override_token", "_routes", "_salt", "_threshold")
 
@@ -154,18 +145,19 @@ class Split:
         self._override = override
         self._override_token = override_token.encode()
 
-    def choose(self, method: bytes, path: bytes, fields: Fields, identity: bytes, is_new: bool) -> Choice:
-        """Pin, then override, then identity (`is_new` when the router just drew it)."""
-        rule = self._routes.find(method, path)
-        place = hash64(self._salt, identity)
+    def rule(self, method: bytes, path: bytes) -> Rule:
+        """The route that applies to a request."""
+        return self._routes.find(method, path)
+
+    def fixed(self, rule: Rule, fields: Fields) -> tuple[int, int] | None:
+        """(arm, how) of a request whose arm no identity decides, else None."""
         if rule.pin is not None:
-            return Choice(rule.pin, PIN, rule, place)
+            return rule.pin, PIN
         if self._override and ARM_FIELD in fields:
             arm = self._overridden(fields)
             if arm is not None:
-                return Choice(arm, OVERRIDE, rule, place)
-        end = self._threshold if rule.threshold is None else rule.threshold
-        return Choice(CANARY if place < end else STABLE, NEW if is_new else IDENTITY, rule, place)
+                return arm, OVERRIDE
+        return None
 
     def _overridden(self, fields: Fields) -> int | None:
         if self._override_token:
@@ -173,3 +165,11 @@ class Split:
             if not hmac.compare_digest(given, self._override_token):
                 return None
         return _ARM_BY_NAME.get(fields[ARM_FIELD][0].lower())
+
+    def end(self, rule: Rule) -> int:
+        """Where the canary's part of the line ends: an identity whose place lies before it belongs to the canary."""
+        return self._threshold if rule.threshold is None else rule.threshold
+
+    def place(self, identity: bytes) -> int:
+        """Place of an identity on the line."""
+        return hash64(self._salt, identity)

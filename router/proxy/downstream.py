@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import enum
-import re
 import socket
 from email.utils import formatdate
 from math import inf
@@ -20,25 +19,18 @@ from ..errors import RequestError
 from ..table import GENERATION
 from ..wire.answers import error_answer
 from ..wire.body import BodyError, BodyReader, ChunkedBody, LengthBody
-from ..wire.forwarded import forwarded_lines, is_trusted
-from ..wire.request import Request, parse_line, parse_request
+from ..wire.forwarded import is_trusted
+from ..wire.request import Request
 from .exchange import Exchange
+from .heads import Heads
 
 if TYPE_CHECKING:
-    from ..split import Choice, Split
     from .core import Core
     from .upstream import Upstream
 
 #: Bytes of further requests that may wait while one is answered.
 PIPELINE_BYTES = 64 * 1024
-#: Heads no longer than this are remembered, one a connection.
-_REMEMBER_BYTES = 4 * 1024
-#: Empty lines tolerated before a request line (RFC 9112 2.2).
-_EMPTY_LINES = 2
 WRITE_HIGH = 256 * 1024
-
-_BARE_LF = re.compile(rb"(?<!\r)\n")
-_TOKEN_BYTE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]")
 
 
 class State(enum.IntEnum):
@@ -62,24 +54,16 @@ class Downstream(asyncio.Protocol):
         "_body_bytes",
         "_body_since",
         "_buffer",
-        "_choice",
-        "_choice_split",
         "_core",
-        "_counted",
         "_eof",
         "_exchange",
         "_head_since",
-        "_identity",
-        "_last_head",
-        "_peer",
-        "_prefix",
+        "_heads",
         "_read_paused",
-        "_request",
         "_scheme",
         "_stall_bytes",
         "_stall_deadline",
         "_transport",
-        "_trusted",
         "_upstream",
         "_write_paused",
         "deadline",
@@ -98,13 +82,6 @@ class Downstream(asyncio.Protocol):
         self._body: BodyReader | None = None
         self._body_since = 0.0
         self._body_bytes = 0
-        self._last_head = b""
-        self._request: Request | None = None
-        self._prefix = b""
-        self._identity = b""
-        self._choice: Choice | None = None
-        self._choice_split: Split | None = None
-        self._counted = (-1, -1, -1)
         self._eof = False
         self._read_paused = False
         self._write_paused = False
@@ -118,8 +95,8 @@ class Downstream(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(WRITE_HIGH)
         peer = transport.get_extra_info("peername")
-        self._peer = peer[0] if peer else "unknown"
-        self._trusted = is_trusted(self._peer, core.trusted)
+        address = peer[0] if peer else "unknown"
+        self._heads = Heads(core, self._scheme, address, is_trusted(address, core.trusted))
         found = transport.get_extra_info("socket")
         if found is not None:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -191,10 +168,11 @@ class Downstream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         state = self.state
         if state is HEAD:
-            if self._buffer:
-                data = self._buffer + data
-                self._buffer = b""
-            self._read_head(data)
+            if data == self._heads.last and not self._buffer:
+                self._begin(b"")
+            else:
+                data, self._buffer = self._buffer + data, b""
+                self._read_head(data)
         elif state is BUSY:
             if self._body is None:
                 self._buffer += data
@@ -206,107 +184,41 @@ class Downstream(asyncio.Protocol):
             self._upstream.send(data)
 
     def _read_head(self, data: bytes) -> None:
-        end = data.find(b"\r\n\r\n") + 4
-        head = data[:end]
-        if head != self._last_head or end < 4:
-            data = self._skip_empty_lines(data)
-            end = data.find(b"\r\n\r\n") + 4
-            try:
-                if end < 4:
-                    self._wait_head(data)
-                    return
-                self._parse(data[:end])
-            except RequestError as error:
-                self._refuse(error)
-                return
-        self._begin(data[end:])
-
-    def _skip_empty_lines(self, data: bytes) -> bytes:
-        for _ in range(_EMPTY_LINES):
-            if data[:2] == b"\r\n":
-                data = data[2:]
-        return data
-
-    def _wait_head(self, data: bytes) -> None:
-        """Part of a head: refuse at once what no further byte can mend, else wait for more."""
-        limits = self._core.limits
-        if data and data != b"\r" and _TOKEN_BYTE.match(data) is None:
-            raise RequestError("malformed request line")
-        line_end = data.find(b"\r\n")
-        if line_end < 0 and len(data) > limits.target + 64:
-            raise RequestError(f"request target longer than {limits.target} bytes", 414, "too_large")
-        if _BARE_LF.search(data):
-            raise RequestError("line ended by a bare LF")
-        if line_end >= 0:
-            parse_line(data[:line_end], limits)
-            if len(data) - data.rfind(b"\r\n") > limits.field + 4:
-                raise RequestError(f"header field longer than {limits.field} bytes", 431, "too_large")
-        if len(data) > limits.head:
-            raise RequestError(f"request head longer than {limits.head} bytes", 431, "too_large")
-        if not self._head_since and data:
+        try:
+            end, data = self._heads.find(data)
+        except RequestError as error:
+            self._refuse(error)
+            return
+        if end:
+            self._begin(data[end:])
+            return
+        if data and not self._head_since:
             self._head_since = True
             self.deadline = monotonic() + self._core.settings.timeouts.head
         self._buffer = data
 
-    def _parse(self, head: bytes) -> None:
-        core = self._core
-        if len(head) > core.limits.head:
-            raise RequestError(f"request head longer than {core.limits.head} bytes", 431, "too_large")
-        request = parse_request(head, core.limits, core.identifier.seen)
-        self._last_head = head if len(head) <= _REMEMBER_BYTES else b""
-        self._request = request
-        self._identity = core.identifier.identify(request.fields)
-        self._choice_split = None
-        self._prefix = self._upstream_head(request)
-
-    def _upstream_head(self, request: Request) -> bytes:
-        """Everything of the head that goes upstream up to the request id."""
-        lines = [request.method + b" " + request.target + b" HTTP/1.1", *request.lines]
-        if request.body < 0:
-            lines.append(b"Transfer-Encoding: chunked")
-        elif request.body or b"content-length" in request.fields:
-            lines.append(b"Content-Length: %d" % request.body)
-        if request.expects_continue:
-            lines.append(b"Expect: 100-continue")
-        if request.upgrades:
-            lines += (b"Connection: Upgrade", b"Upgrade: websocket")
-        forwarded = forwarded_lines(self._peer, self._scheme, request.host, request.fields, self._trusted)
-        return b"\r\n".join(lines) + b"\r\n" + forwarded + b"X-Request-Id: "
-
     def _begin(self, rest: bytes) -> None:
         """A whole head has come; `rest` is what came behind it."""
-        core, request = self._core, self._request
-        assert request is not None
+        core, heads = self._core, self._heads
         if core.header[GENERATION] != core.generation:
             core.refresh()
+        if heads.split is not core.split:
+            heads.decide(core.split)
         cookie = b""
-        split = core.split
-        choice = self._choice
-        if self._identity:
-            if choice is None or self._choice_split is not split:
-                choice = self._choice = split.choose(
-                    request.method, request.path, request.fields, self._identity, False
-                )
-                self._choice_split = split
-        else:
-            issued = core.random_id()
-            choice = split.choose(request.method, request.path, request.fields, issued, True)
-            cookie = core.cookie(issued, self._scheme)
-        counted = (choice.place, choice.arm, core.minute)
-        if counted != self._counted:
-            self._counted = counted
-            core.counters.session(choice.arm, core.minute, choice.place)
-        exchange = self._exchange = Exchange(
-            core, self, request, self._prefix, choice, request.request_id or core.random_id(), cookie
-        )
+        if not heads.is_known:
+            cookie = heads.draw(core.split)
+        elif heads.counted != core.minute:
+            heads.counted = core.minute
+            core.counters.session(heads.arm, core.minute, heads.place)
         self.state = BUSY
         self.deadline = inf
         self._head_since = False
-        if request.body == 0:
+        exchange = self._exchange = Exchange(core, self, heads, cookie)
+        if heads.request.body == 0:
             self._buffer = rest
             exchange.start()
         else:
-            self._begin_body(exchange, request, rest)
+            self._begin_body(exchange, heads.request, rest)
 
     def _begin_body(self, exchange: Exchange, request: Request, rest: bytes) -> None:
         body: BodyReader = LengthBody(request.body) if request.body > 0 else ChunkedBody(self._core.limits)

@@ -13,13 +13,12 @@ from ..counters import FALLBACK, FALLBACKS, RETRIES, UPGRADES
 from ..errors import UpstreamError
 from ..table import CANARY, STABLE
 from ..wire.body import LAST_CHUNK, chunk
-from ..wire.request import Request
 from ..wire.response import Response
 
 if TYPE_CHECKING:
-    from ..split import Choice
     from .core import Core
     from .downstream import Downstream
+    from .heads import Heads
     from .pool import Endpoint
     from .upstream import Upstream
 
@@ -79,27 +78,19 @@ class Exchange:
         "upstream",
     )
 
-    def __init__(
-        self,
-        core: Core,
-        down: Downstream,
-        request: Request,
-        prefix: bytes,
-        choice: Choice,
-        request_id: bytes,
-        cookie: bytes,
-    ) -> None:
+    def __init__(self, core: Core, down: Downstream, heads: Heads, cookie: bytes) -> None:
+        request = heads.request
+        self._started = monotonic()
         self._core = core
         self.down = down
         self.request = request
-        self._prefix = prefix
-        self.arm = choice.arm
-        self._by = choice.by
-        self._rule = choice.rule
-        self.first_byte = choice.rule.first_byte or core.settings.timeouts.first_byte
-        self._request_id = request_id
+        self._prefix = heads.prefix
+        self.arm = heads.arm
+        self._by = heads.by
+        self._rule = heads.rule
+        self.first_byte = heads.first_byte
+        self._request_id = request.request_id or core.random_id()
         self._cookie = cookie
-        self._started = monotonic()
         self.phase = CONNECTING
         self.upstream: Upstream | None = None
         self.tried: set[Endpoint] = _NO_ENDPOINTS

@@ -67,6 +67,8 @@ class Upstream(asyncio.Protocol):
         "write_paused",
     )
 
+    _last_response: Response
+
     def __init__(self, core: Core, endpoint: Endpoint) -> None:
         self._core = core
         self.endpoint = endpoint
@@ -83,7 +85,6 @@ class Upstream(asyncio.Protocol):
         self._salvage: socket.socket | None = None
         self._last_head = b""
         self._last_is_head = False
-        self._last_response: Response | None = None
 
     # Life of the connection.
 
@@ -206,23 +207,25 @@ class Upstream(asyncio.Protocol):
     def _read_head(self, data: bytes) -> None:
         exchange = self._exchange
         assert exchange is not None
-        end = data.find(b"\r\n\r\n") + 4
-        if end < 4:
-            self._wait_head(data)
-            return
-        head = data[:end]
+        last = self._last_head
         is_head = exchange.request.is_head
-        if head == self._last_head and is_head is self._last_is_head:
+        # Servers answer with the same head again and again, within a second even with the same Date.
+        if last and data.startswith(last) and is_head is self._last_is_head:
             response = self._last_response
-            assert response is not None
+            rest = data[len(last) :]
         else:
+            end = data.find(b"\r\n\r\n") + 4
+            if end < 4:
+                self._wait_head(data)
+                return
+            head = data[:end]
             try:
                 response = parse_response(head, is_head, self._core.limits)
             except AnswerError as error:
                 self._break(UpstreamError(f"upstream's answer is malformed: {error}", "bad_response"), True)
                 return
+            rest = data[end:]
             self._last_head, self._last_is_head, self._last_response = head, is_head, response
-        rest = data[end:]
         if response.status < 200:
             self._interim(response, rest)
         elif len(rest) == response.body:
