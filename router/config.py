@@ -99,12 +99,8 @@ class Split(_Section):
     cookie: str = Field("cutover_id", description="cookie that the router issues and reads")
     session_cookie: str = Field("", description="the product's own session cookie, used when ours is missing")
     override: bool = Field(False, description="let X-Cutover-Arm: stable|canary choose the arm")
-    override_token: str = Field(
-        "", repr=False, description="value X-Cutover-Token must have for an override"
-    )
-    fallback: bool = Field(
-        True, description="stable answers when the canary can't (only where a repeat is safe)"
-    )
+    override_token: str = Field("", repr=False, description="value X-Cutover-Token must have for an override")
+    fallback: bool = Field(True, description="stable answers when the canary can't (only where a repeat is safe)")
     expose_arm: bool = Field(True, description="X-Cutover-Arm on every answer")
 
     @field_validator("header", "cookie", "session_cookie")
@@ -165,8 +161,8 @@ class Route(_Section):
 
 def parse_listen(value: str) -> tuple[str, int]:
     """`host:port`, `[v6]:port` or `:port` → (host, port); an empty host means every interface."""
-    host, _, port = value.rpartition(":")
-    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+    host, colon, port = value.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise ValueError(f"{value!r} is not an address; write host:port, for example 127.0.0.1:8080")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
@@ -182,9 +178,7 @@ class Settings(_Section):
     admin: str = Field("127.0.0.1:8081", description="where operators and Prometheus connect")
     stable: Names = Field((), description="URLs of the arm that serves today")
     canary: Names = Field((), description="URLs of the arm that is to take over")
-    workers: int = Field(
-        default_factory=lambda: os.cpu_count() or 1, ge=1, le=16, description="worker processes"
-    )
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=16, description="worker processes")
     state: Path = Field(Path("cutover.db"), description="state file: weight, routes, audit")
     admin_token: str = Field("", repr=False, description="operator token; made and kept beside state if empty")
     viewer_token: str = Field("", repr=False, description="read-only token")
