@@ -56,19 +56,21 @@ def main() -> int:
     console = Console() if sys.stdout.isatty() else Console(width=150)
     options = Options(arguments.rounds, arguments.seconds, arguments.quick, arguments.peers)
     outcomes: list[Outcome] = []
+    code = 0
     try:
         with Bench(options, console) as bench:
             console.print(f"{bench.cores.note}; wrk -t1, medians of interleaved runs", style="dim")
             _run(bench, arguments.only or (QUICK if arguments.quick else SCENARIOS), outcomes)
     except KeyboardInterrupt:
         console.print("stopped; what follows is what was measured until then", style="yellow")
+        code = 130
     except Unavailable as reason:
         console.print(f"the bench can't run here: {reason}", style="red")
         return 2
     show_goals(console, gathered(outcomes))
     if arguments.json:
         write_json(arguments.json, outcomes, describe() | {"cores": str(bench.cores.note)})
-    return 0
+    return code
 
 
 def _run(bench: Bench, names: tuple[str, ...], outcomes: list[Outcome]) -> None:

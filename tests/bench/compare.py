@@ -10,8 +10,8 @@ from .context import Bench
 from .load import Load, Sample, measure, run_wrk
 from .peers import PEERS, Peer, start_peer
 from .processes import Unavailable, free_port
-from .report import Outcome, comparison
-from .stats import rotated
+from .report import FOREIGN_MUCH, Outcome, comparison
+from .stats import calmest, disturbance, rotated
 from .upstream import Upstream
 
 WARM_UP_SECONDS = 1.0  # wrk's shortest; opens the upstream pools anew, which idle ones have closed
@@ -90,13 +90,21 @@ def run_case(bench: Bench, field: Field, case: Case) -> Outcome:
 def interleave(
     bench: Bench, peers: Mapping[str, Peer], load: Load, rounds: int, upstream: Upstream, *, pinned: bool = True
 ) -> list[Sample]:
-    """Every peer once in each round, the others idle; a short warm-up before each."""
+    """Every peer once in each round, the others idle; a short warm-up before each.
+
+    On a shared machine up to twice the rounds are run, until enough were calm; the calmest count.
+    """
     cores = bench.cores.load if pinned else bench.cores.everything
-    samples = []
-    for turn in range(rounds):
-        for name in rotated(list(peers), turn):
+    done: list[list[Sample]] = []
+    calm = 0
+    while calm < rounds and len(done) < (rounds if bench.options.quick else 2 * rounds):
+        done.append([])
+        for name in rotated(list(peers), len(done) - 1):
             peer = peers[name]
             run_wrk(bench, peer.url(load.path), load, WARM_UP_SECONDS, cores)
-            samples.append(measure(bench, peer, load, bench.options.seconds, cores, upstream.process.pid))
-            bench.say(f"  round {turn + 1}/{rounds} {name}: {samples[-1].rps:,.0f} rps")
-    return samples
+            sample = measure(bench, peer, load, bench.options.seconds, cores, upstream.process.pid)
+            done[-1].append(sample)
+            disturbed = f", {sample.foreign:.0%} of the machine used by others" if sample.foreign > FOREIGN_MUCH else ""
+            bench.say(f"  round {len(done)} {name}: {sample.rps:,.0f} rps, {sample.cpu_us:.1f} µs CPU{disturbed}")
+        calm += disturbance(done[-1]) <= FOREIGN_MUCH
+    return calmest(done, rounds)

@@ -77,9 +77,12 @@ def comparison(
 
 def _warnings(samples: Sequence[Sample]) -> list[str]:
     notes = []
-    foreign = median(sample.foreign for sample in samples)
-    if foreign > FOREIGN_MUCH:
-        notes.append(f"programs outside the bench used {foreign:.0%} of the machine: trust CPU µs/req, not rps or p99")
+    foreign = [sample.foreign for sample in samples]
+    if max(foreign) > FOREIGN_MUCH:
+        notes.append(
+            f"programs outside the bench used {median(foreign):.0%} of the machine in the median and "
+            f"{max(foreign):.0%} at most: trust CPU ÷ rather than rps ÷, and p99 not at all"
+        )
     idle = [peer for peer in dict.fromkeys(sample.peer for sample in samples) if _was_idle(samples, peer)]
     if idle:
         notes.append(f"not limited by the proxy itself: {', '.join(idle)}; compare these by CPU ÷, not by rps ÷")

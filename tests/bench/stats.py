@@ -41,6 +41,20 @@ def rotated(names: Sequence[str], turn: int) -> list[str]:
     return [*names[shift:], *names[:shift]]
 
 
+def disturbance(round_: Sequence[Sample]) -> float:
+    """The largest share of the machine that foreign programs had in any run of a round."""
+    return max((sample.foreign for sample in round_), default=0.0)
+
+
+def calmest(rounds: Sequence[Sequence[Sample]], wanted: int) -> list[Sample]:
+    """The samples of the `wanted` rounds that others disturbed least, in their order.
+
+    Rounds are chosen by foreign load only, never by what was measured in them, and whole, so that pairs stay pairs.
+    """
+    by_calm = sorted(range(len(rounds)), key=lambda index: disturbance(rounds[index]))
+    return [sample for index in sorted(by_calm[:wanted]) for sample in rounds[index]]
+
+
 def grown(values: Sequence[float], skip: float = 0.25) -> float:
     """What a row of samples gained from the highest of its beginning to the highest of the rest.
 

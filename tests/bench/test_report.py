@@ -13,7 +13,7 @@ from tests.bench.lag import Seen, lag_ms
 from tests.bench.load import Sample, parse
 from tests.bench.machine import plan_cores, taskset
 from tests.bench.report import comparison, gathered, number, show, show_goals, write_json
-from tests.bench.stats import grown, median_of, paired_ratios, ratio, rotated
+from tests.bench.stats import calmest, grown, median_of, paired_ratios, ratio, rotated
 from tests.bench.streams import content_length
 
 WRK = """Running 2s test @ http://127.0.0.1:1/
@@ -66,6 +66,21 @@ def test_a_missing_peer_has_no_figures() -> None:
     assert paired_ratios([*rounds, sample("nginx", 10)], "nginx", "cutover", lambda _: 0.0) == []
 
 
+def test_rounds_are_chosen_by_foreign_load_and_whole() -> None:
+    rounds = [
+        [sample("cutover", 1, foreign=0.0), sample("nginx", 1, foreign=0.5)],
+        [sample("cutover", 2, foreign=0.1), sample("nginx", 2, foreign=0.1)],
+        [sample("cutover", 3, foreign=0.0), sample("nginx", 3, foreign=0.0)],
+    ]
+    assert [(one.peer, one.rps) for one in calmest(rounds, 2)] == [
+        ("cutover", 2),
+        ("nginx", 2),
+        ("cutover", 3),
+        ("nginx", 3),
+    ]
+    assert calmest([], 2) == []
+
+
 def test_every_peer_begins_a_round() -> None:
     assert [rotated("abc", turn)[0] for turn in range(4)] == ["a", "b", "c", "a"]
     assert rotated([], 3) == []
@@ -103,7 +118,7 @@ def test_a_comparison_fills_the_goals_and_warns(tmp_path: Path) -> None:
     assert [row[0] for row in outcome.rows] == ["cutover", "nginx!"]
     assert all(len(row) == len(outcome.head) for row in outcome.rows)
     notes = "; ".join(outcome.notes)
-    assert "40% of the machine" in notes
+    assert "40% of the machine in the median" in notes
     assert "limited by the proxy itself: nginx;" in notes
     assert "{'nginx': 7}" in notes
 
