@@ -34,6 +34,7 @@ _EVERY = ("cutover", "nginx", "haproxy", "envoy", "naive")
 CASES = (
     Case("main", "40-byte answers, short request, 32 connections", Load(), _EVERY, rounds=5),
     Case("browser", "Browser heads, another user in each request", Load("browser"), _EVERY, rounds=5),
+    Case("users", "Browser heads of 1,000 returning users on 10 pages", Load("browser+users")),
     Case("body-1k", "Answers of 1 KB", Load(path="/files/1k")),
     Case("body-100k", "Answers of 100 KB", Load(path="/files/100k")),
     Case("body-10m", "Answers of 10 MB, 8 connections", Load(path="/files/10m", connections=8)),

@@ -25,7 +25,7 @@ _MARK = "BENCH "
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One kind of load; `script` names a file in lua/."""
+    """One kind of load; `script` names files in lua/, joined by +."""
 
     script: str = "plain"
     path: str = "/"
@@ -81,7 +81,8 @@ def run_wrk(bench: Bench, url: str, load: Load, seconds: float, cores: frozenset
         raise ValueError(f"{url}: the bench loads 127.0.0.1 only")
     script = bench.folder / f"{load.script}.lua"
     if not script.exists():
-        script.write_text((_SCRIPTS / f"{load.script}.lua").read_text() + (_SCRIPTS / "done.lua").read_text())
+        parts = [*load.script.split("+"), "done"]
+        script.write_text("".join((_SCRIPTS / f"{part}.lua").read_text() for part in parts))
     # wrk counts whole seconds only
     timing = ["-d", f"{max(1, round(seconds))}s", "--timeout", "10s"]
     command = [binary("wrk", "wrk"), "-t1", "-c", str(load.connections), *timing, "-s", str(script), url]

@@ -1,7 +1,7 @@
 -- What a browser sends: 16 fields, about 900 bytes, and another user in each request, so that nothing that
 -- a proxy remembers of an earlier head helps it.
-local before = table.concat({
-  "GET " .. "/" .. " HTTP/1.1",
+before = table.concat({
+  " HTTP/1.1",
   "Host: app.example.test",
   "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
   "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
@@ -19,14 +19,18 @@ local before = table.concat({
   "Priority: u=0, i",
   "Cookie: theme=dark; session=MTczMjM0NTY3OHxEdi1CQkFFQ180SUFBUkFCRUFBQV; cutover_id=",
 }, "\r\n")
-local after = "\r\n\r\n"
+after = "\r\n\r\n"
 local random, format = math.random, string.format
 
 function init(args)
   math.randomseed(os.time())
 end
 
+function new_user()
+  return format("%08x%08x%08x%08x",
+    random(0, 0x7fffffff), random(0, 0x7fffffff), random(0, 0x7fffffff), random(0, 0x7fffffff))
+end
+
 function request()
-  return before .. format("%08x%08x%08x%08x",
-    random(0, 0x7fffffff), random(0, 0x7fffffff), random(0, 0x7fffffff), random(0, 0x7fffffff)) .. after
+  return "GET /" .. before .. new_user() .. after
 end
