@@ -96,7 +96,7 @@ def _check_answer(case: Case, answer: Message, client: Client) -> bool:
         return False
     assert answer.complete, f"no whole answer (reset: {client.was_reset}): {answer.raw!r}"
     if isinstance(case.saw, bytes) and answer.status not in case.or_status:
-        assert normal_answer(answer) == case.saw
+        assert normal_answer(answer) == case.saw, f"saw {answer.raw[:3000]!r}"
         assert tuple(status for status, _ in answer.interim) == case.interim
         return False
     assert answer.status in case.statuses + case.or_status, f"expected {case.saw!r}, saw {answer.raw!r}"

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
 from tests.conformance.router import Router, running_router
 from tests.conformance.upstream import Upstream
-
-StartRouter = Callable[..., AbstractContextManager[Router]]
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +31,9 @@ def router(tmp_path_factory: pytest.TempPathFactory, stable: Upstream, canary: U
         yield running
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path
+@pytest.fixture(autouse=True)
+def finished(stable: Upstream, canary: Upstream) -> Iterator[None]:
+    """A case that failed half-way leaves no script waiting and no connection for the next one."""
+    yield
+    stable.finish()
+    canary.finish()

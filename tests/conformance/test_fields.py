@@ -118,7 +118,7 @@ def test_fields(case: Case, variant: str, router: Router) -> None:
     run(case, variant, router)
 
 
-@pytest.mark.parametrize("endless", [b"X: " + b"a" * 9000, b"X: y\r\n" * 120, (b"X: " + b"a" * 6000 + b"\r\n") * 6])
+@pytest.mark.parametrize("endless", [b"X: " + b"a" * 9000, b"X: y\r\n" * 6000, (b"X: " + b"a" * 6000 + b"\r\n") * 6])
 def test_H5_endless_heads_are_refused_before_their_end(router: Router, endless: bytes) -> None:
     with router.connect() as client:
         client.send(START + endless)

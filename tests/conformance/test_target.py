@@ -24,7 +24,6 @@ HOSTS = [
     hosts("missing-no-field", b""),
     hosts("twice-same", b"Host: h\r\nHost: h\r\n"),
     hosts("twice-other", b"Host: h\r\nhost: i\r\n"),
-    hosts("list", b"Host: h,i\r\n"),
     hosts("space", b"Host: h i\r\n"),
     hosts("path", b"Host: h/p\r\n"),
     hosts("query", b"Host: h?q\r\n"),
@@ -70,6 +69,9 @@ LINES = [
     refused("line-space-in-target", "9112 3.2", b"GET /a b HTTP/1.1\r\nHost: h\r\n\r\n"),
     refused("line-nul", "9112 3.2", b"GET /a\0b" + REST),
     refused("line-del", "9112 3.2", b"GET /a\x7fb" + REST),
+    # Not of a URI (3986 2) and refused by h11's reading of what we'd emit; obs-text is for field values only.
+    refused("line-utf-8", "9112 3.2", b"GET /caf\xc3\xa9" + REST),
+    refused("line-latin-1", "9112 3.2", b"GET /\xff" + REST),
     refused("line-bare-cr", "9112 2.2", b"GET /\rX HTTP/1.1\r\nHost: h\r\n\r\n"),
     refused("line-bare-lf", "9112 2.2", b"GET / HTTP/1.1\nHost: h\n\n"),
     refused("line-bare-lf-first", "9112 2.2", b"GET / HTTP/1.1\nHost: h\r\n\r\n"),
@@ -98,7 +100,7 @@ TARGETS = [
     b"/" + b"a" * 8191,
 ]  # fmt: skip
 # Not allowed by RFC 3986 but sent by browsers: either goes on byte for byte, or is refused.
-LOOSE_TARGETS = [b'/a"b', b"/a<b>", b"/a|b", b"/a\\b", b"/a^b`", b"/{a}", b"/?[a]", b"/caf\xc3\xa9", b"/\xff"]
+LOOSE_TARGETS = [b'/a"b', b"/a<b>", b"/a|b", b"/a\\b", b"/a^b`", b"/{a}", b"/?[a]"]
 IANA = b"""ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY DELETE GET LABEL LINK LOCK MERGE MKACTIVITY MKCALENDAR
 MKCOL MKREDIRECTREF MKWORKSPACE MOVE OPTIONS ORDERPATCH PATCH POST PROPFIND PROPPATCH PUT REBIND REPORT SEARCH
 TRACE UNBIND UNCHECKOUT UNLINK UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL PURGE""".split()

@@ -80,7 +80,7 @@ def test_E3_early_bytes_of_the_upstream_follow_the_head(router: Router) -> None:
 
 def test_E3_refused_handshake_is_an_ordinary_answer(router: Router) -> None:
     router.stable.play(
-        [steps.message(), steps.send(steps.OK.replace(b"200 OK", b"403 No")), steps.hang()], [steps.serve()]
+        [steps.message(), steps.send(steps.OK.replace(b"200 OK", b"403 No")), steps.serve()], [steps.serve()]
     )
     with router.connect() as client:
         client.send(OPEN)

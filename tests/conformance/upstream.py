@@ -125,8 +125,8 @@ class Upstream:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def play(self, *connections: Sequence[Step]) -> None:
-        """Forget the last case and serve this one."""
-        self.finish()
+        """Forget the last case and serve this one; gates that were made for it stay closed."""
+        self._close_connections()
         with self._arrived:
             self.connections = []
         self.problems = []
@@ -150,14 +150,19 @@ class Upstream:
         return [request for connection in list(self.connections) for request in connection.requests()]
 
     def finish(self) -> None:
-        """Close all connections and wait for the router to do the same."""
+        """End of a case: open its gates, close all connections and wait for the router to do the same."""
         for gate in self._gates:
             gate.set()
         self._gates = []
-        for connection in list(self.connections):
+        self._close_connections()
+
+    def _close_connections(self) -> None:
+        with self._arrived:
+            connections = list(self.connections)
+        for connection in connections:
             with contextlib.suppress(OSError):
                 connection.sock.shutdown(socket.SHUT_WR)
-        for connection in list(self.connections):
+        for connection in connections:
             self._join(connection)
 
     def _join(self, connection: Connection) -> None:
@@ -189,8 +194,8 @@ class Upstream:
                 connection = Connection(sock, number)
                 steps = self._script[min(number, len(self._script) - 1)] if self._script else ()
                 connection.thread = threading.Thread(target=self._run, args=(connection, steps), daemon=True)
-                connection.thread.start()
                 self.connections.append(connection)
+                connection.thread.start()
                 self._arrived.notify_all()
 
     def _run(self, connection: Connection, steps: Sequence[Step]) -> None:
