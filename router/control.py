@@ -116,7 +116,7 @@ class Control:
         self._publish()
         self.sample()
         if self._state.weight and not self.settings.canary:
-            logger.warning("the weight is {}% but no canary endpoint is configured", self.percent)
+            logger.warning("the weight is {:g}% but no canary endpoint is configured", self.percent)
 
     async def reconfigure(self, settings: Settings) -> None:
         """Use other settings from now on; their routes apply unless the API set some."""
@@ -138,7 +138,7 @@ class Control:
             persisted = await self._save(wanted, entry, must=weight > self._state.weight)
             self._state = wanted
             self._publish()
-        logger.info("weight {}% -> {}% by {}: {}", before, after, actor, reason)
+        logger.info("weight {:g}% -> {:g}% by {}: {}", before, after, actor, reason)
         return Change(wanted.revision, persisted)
 
     async def set_routes(self, routes: Sequence[Route], actor: str, reason: str, if_match: int | None = None) -> Change:
@@ -236,7 +236,7 @@ class Control:
         """Save what couldn't be saved, if that works now."""
         async with self._lock:
             if not await self._journal.catch_up():
-                logger.error("weight {}% is not saved; a restart starts with the one before", self.percent)
+                logger.error("weight {:g}% is not saved; a restart starts with the one before", self.percent)
 
     async def _save(self, wanted: State, entry: Entry, must: bool) -> bool:
         """Save a change; False when it is kept for later, `StoreError` when it `must` be saved and can't."""
@@ -247,7 +247,7 @@ class Control:
             except StoreError as error:
                 if must:
                     raise StoreError(f"refused, because it can't be saved: {error}") from error
-        self._journal.keep(wanted, replace(entry, outcome="ok, saved later"))
+        self._journal.keep(wanted, entry)
         return False
 
     def _expect(self, if_match: int | None) -> None:
@@ -272,7 +272,7 @@ class Control:
             entry = self._entry("router", "weight", reason, {"percent": before}, {"percent": after})
             self._state = replace(self._state, weight=found[1].weight, revision=self.revision + 1)
             self._journal.keep(self._state, entry)
-            logger.warning("weight {}% instead of the saved {}%: {}", after, before, reason)
+            logger.warning("weight {:g}% instead of the saved {:g}%: {}", after, before, reason)
 
     def _take_routes(self) -> None:
         if self._state.routes is None:
