@@ -24,7 +24,7 @@ PIN, OVERRIDE, IDENTITY, NEW, FALLBACK = range(5)
 WEIGHT_ONE = 10_000
 _LINE_END = 1 << 64
 
-#: Longest identity taken from a client: cookie-octets (RFC 6265 4.1.1), what a header value may hold besides.
+#: Longest identity taken from a client, and longest value of the router's own cookie.
 _IDENTITY_MAX = 4096
 _ISSUED_MAX = 128
 
@@ -47,12 +47,15 @@ def threshold(weight: int) -> int:
 class Identifier:
     """Finds the identity of a request: a configured header, the router's cookie, the product's session cookie."""
 
-    __slots__ = ("_cookie", "_header", "_session", "seen")
+    __slots__ = ("_cookies", "_header", "seen")
 
     def __init__(self, header: str, cookie: str, session_cookie: str) -> None:
         self._header = header.lower().encode("ascii")
-        self._cookie = _cookie_pattern(cookie)
-        self._session = _cookie_pattern(session_cookie)
+        self._cookies = [
+            (name.encode("ascii") + b"=", longest)
+            for name, longest in ((cookie, _ISSUED_MAX), (session_cookie, _IDENTITY_MAX))
+            if name
+        ]
         #: Field names that the head parser must collect for `identify`.
         self.seen: frozenset[bytes] = frozenset((self._header,)) if header else frozenset()
 
@@ -62,24 +65,24 @@ class Identifier:
             for value in fields.get(self._header, ()):
                 if 0 < len(value) <= _IDENTITY_MAX:
                     return value
-        cookies = fields.get(b"cookie")
-        if not cookies:
-            return b""
-        for pattern, longest in ((self._cookie, _ISSUED_MAX), (self._session, _IDENTITY_MAX)):
-            if pattern is None:
-                continue
-            for cookie in cookies:
-                match = pattern.search(cookie)
-                if match and len(match[1]) <= longest:
-                    return match[1]
+        for cookie in fields.get(b"cookie", ()):
+            for start, longest in self._cookies:
+                value = _cookie_value(cookie, start)
+                if 0 < len(value) <= longest:
+                    return value
         return b""
 
 
-def _cookie_pattern(name: str) -> re.Pattern[bytes] | None:
-    if not name:
-        return None
-    octets = rb"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]"
-    return re.compile(rb'(?:^|;)[ \t]*%b="?(%b+)"?[ \t]*(?:;|$)' % (re.escape(name.encode("ascii")), octets))
+def _cookie_value(cookie: bytes, start: bytes) -> bytes:
+    """Value of the first pair that begins with `start` (name and "=") in a Cookie field, else b"" (RFC 6265 5.4)."""
+    at = cookie.find(start)
+    while at >= 0:
+        if at == 0 or cookie[:at].rstrip(b" \t")[-1:] == b";":
+            end = cookie.find(b";", at)
+            value = cookie[at + len(start) : end if end >= 0 else None].strip(b" \t")
+            return value[1:-1] if len(value) > 1 and value[:1] == value[-1:] == b'"' else value
+        at = cookie.find(start, at + 1)
+    return b""
 
 
 class Rule(NamedTuple):

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from time import monotonic, time
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -16,6 +17,8 @@ from ..split import Identifier, Routes, Split
 from ..table import CANARY, GAUGES, GENERATION, SEEN_GENERATION, STABLE, Block, Table
 from ..wire.fields import HeadLimits
 from ..wire.forwarded import networks
+from ..wire.request import RequestParser
+from ..wire.response import ResponseParser
 from .pool import Pool
 
 if TYPE_CHECKING:
@@ -47,6 +50,7 @@ class Core:
         "cells",
         "clients",
         "counters",
+        "default_host",
         "draining",
         "generation",
         "header",
@@ -57,6 +61,8 @@ class Core:
         "now",
         "on_idle",
         "pools",
+        "requests",
+        "responses",
         "settings",
         "split",
         "stalled",
@@ -77,9 +83,13 @@ class Core:
         self.limits = HeadLimits(
             settings.limits.target, settings.limits.field, settings.limits.head, settings.limits.fields
         )
+        self.responses = ResponseParser(self.limits)
+        #: Host of HTTP/1.0 requests that name none: upstream they are 1.1 requests, which must (RFC 9112 3.2).
+        self.default_host = urlsplit(settings.stable[0]).netloc.encode("ascii") if settings.stable else b""
         self.trusted = networks(settings.trusted_proxies)
         self.identifier = Identifier(settings.split.header, settings.split.cookie, settings.split.session_cookie)
         self._cookie_start = b"Set-Cookie: %b=" % settings.split.cookie.encode("ascii")
+        self.requests = RequestParser(self.limits, self.identifier.seen)
         self.clients: set[Downstream] = set()
         self.swept: set[Swept] = set()
         self.stalled: set[Downstream] = set()

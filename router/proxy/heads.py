@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import RequestError
 from ..split import CANARY, IDENTITY, NEW, NO_RULE, STABLE, Rule
 from ..wire.forwarded import forwarded_lines
-from ..wire.request import Request, parse_line, parse_request
+from ..wire.request import Request, parse_line
 
 if TYPE_CHECKING:
     from ..split import Split
@@ -33,6 +33,8 @@ class Heads:
     __slots__ = (
         "_core",
         "_end",
+        "_forwarded",
+        "_forwarded_host",
         "_identity",
         "_peer",
         "_scheme",
@@ -58,6 +60,8 @@ class Heads:
         self._trusted = trusted
         self._identity = b""
         self._end = 0
+        self._forwarded = b""
+        self._forwarded_host: bytes | None = None
         self.last = b""  # the bytes that the attributes were made from, or empty
         self.prefix = b""  # the upstream's head up to the request id
         self.split: Split | None = None
@@ -103,25 +107,38 @@ class Heads:
         self.split = None
         self.counted = -1
         if len(head) > core.limits.head:
+            parse_line(head[: head.index(b"\r\n")], core.limits)
             raise RequestError(f"request head longer than {core.limits.head} bytes", 431, "too_large")
-        self.request = request = parse_request(head, core.limits, core.identifier.seen)
+        self.request = request = core.requests.parse(head)
         self._identity = core.identifier.identify(request.fields)
         self.prefix = self._upstream_head(request)
         if len(head) <= _REMEMBER_BYTES:
             self.last = head
 
     def _upstream_head(self, request: Request) -> bytes:
-        lines = [request.method + b" " + request.target + b" HTTP/1.1", *request.lines]
+        extra = b"\r\n"
         if request.body < 0:
-            lines.append(b"Transfer-Encoding: chunked")
+            extra = b"\r\nTransfer-Encoding: chunked\r\n"
         elif request.body or b"content-length" in request.fields:
-            lines.append(b"Content-Length: %d" % request.body)
+            extra = b"\r\nContent-Length: %d\r\n" % request.body
+        if not request.host:
+            extra += b"Host: " + self._core.default_host + b"\r\n"
         if request.expects_continue:
-            lines.append(b"Expect: 100-continue")
+            extra += b"Expect: 100-continue\r\n"
         if request.upgrades:
-            lines += (b"Connection: Upgrade", b"Upgrade: websocket")
-        forwarded = forwarded_lines(self._peer, self._scheme, request.host, request.fields, self._trusted)
-        return b"\r\n".join(lines) + b"\r\n" + forwarded + b"X-Request-Id: "
+            extra += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+        forwarded = self._forwarded_lines(request)
+        return b"".join((request.method, b" ", request.target, b" HTTP/1.1", request.block, extra, forwarded))
+
+    def _forwarded_lines(self, request: Request) -> bytes:
+        """Who the client is, and the beginning of the request id's line; the same as long as the host is."""
+        if self._trusted or request.host != self._forwarded_host:
+            self._forwarded = (
+                forwarded_lines(self._peer, self._scheme, request.host, request.fields, self._trusted)
+                + b"X-Request-Id: "
+            )
+            self._forwarded_host = request.host
+        return self._forwarded
 
     def decide(self, split: Split) -> None:
         """Settle what this head and `split` settle of the arm; for a new user (`by` is NEW) `draw` does the rest."""

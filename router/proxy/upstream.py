@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 
 from ..errors import UpstreamError
 from ..wire.body import BodyError, BodyReader, ChunkedBody, LengthBody, UntilCloseBody
-from ..wire.response import CHUNKED, AnswerError, Response, parse_response
+from ..wire.response import CHUNKED, AnswerError, Response
 
 if TYPE_CHECKING:
     from .core import Core
@@ -220,7 +220,7 @@ class Upstream(asyncio.Protocol):
                 return
             head = data[:end]
             try:
-                response = parse_response(head, is_head, self._core.limits)
+                response = self._core.responses.parse(head, is_head)
             except AnswerError as error:
                 self._break(UpstreamError(f"upstream's answer is malformed: {error}", "bad_response"), True)
                 return

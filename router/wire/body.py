@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
-from .fields import FieldError, HeadLimits, split_fields
+from .fields import FieldError, HeadLimits, check_fields
 
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})([ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
 _CHUNK_LINE_BEGINS = re.compile(rb"(?:[0-9A-Fa-f]{1,15}(?:[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?)?)?\r?")
+_BARE_LF = re.compile(rb"(?<!\r)\n")
 #: One chunk-size line, and all extensions of a message together: nobody needs them, attackers do.
 CHUNK_LINE_MAX = 4 * 1024
 EXTENSIONS_MAX = 16 * 1024
@@ -159,11 +160,13 @@ class ChunkedBody:
         if end < 0:
             if len(data) - position > self._limits.head:
                 raise BodyError("trailer section is too long")
+            if _BARE_LF.search(data, position):
+                raise BodyError("trailer line ended by a bare LF")
             return -1
         if end + 4 - position > self._limits.head:
             raise BodyError("trailer section is too long")
         try:
-            split_fields(data[position : end + 2], self._limits)
+            check_fields(b"\r\n" + data[position:end], self._limits, 0, end - position + 2)
         except FieldError as error:
             raise BodyError(f"trailer: {error}") from None
         self.done = True

@@ -7,13 +7,11 @@ A field line that goes on is forwarded as the very bytes that came, so order, ca
 from __future__ import annotations
 
 import re
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,17}")
-
-# Every byte that a field line may hold: HTAB, SP, VCHAR, obs-text (RFC 9110 5.5).
-_FIELD_BYTES = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
 
 #: Fields that end at this hop whatever `Connection` says (RFC 9110 7.6.1 and the de facto `Proxy-` ones).
 HOP_BY_HOP = frozenset(
@@ -51,49 +49,80 @@ class HeadLimits:
     fields: int = 100
 
 
-def split_fields(block: bytes, limits: HeadLimits) -> list[tuple[bytes, bytes]]:
-    """`block` (field lines, each ended by CRLF) → [(lower-case name, whole line without CRLF)], in order."""
-    if not block:
-        return []
-    lines = block[:-2].split(b"\r\n")
-    if len(lines) > limits.fields:
+# A field line with the CRLF before it. Names may hold no space, so obs-fold (RFC 9112 5.2) and space before the colon
+# (5.1) don't match; values may hold no control character but HTAB, so bare CR, bare LF and NUL don't.
+_VALID = re.compile(rb"(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+)*+")
+
+
+def check_fields(head: bytes, limits: HeadLimits, start: int, end: int) -> None:
+    """Raise `FieldError` unless `head[start:end]` is nothing but valid field lines, each preceded by CRLF."""
+    if _VALID.fullmatch(head, start, end) is None:
+        raise FieldError(_diagnose(head[start:end]))
+    if head.count(b"\r\n", start, end) > limits.fields:
         raise FieldError(f"more than {limits.fields} header fields", too_large=True)
-    if block.translate(None, _FIELD_BYTES) != b"\r\n" * len(lines):
-        raise FieldError("control character or bare CR or LF in a header field")
-    found = []
-    for line in lines:
-        if len(line) > limits.field:
-            raise FieldError(f"header field longer than {limits.field} bytes", too_large=True)
+    if end - start > limits.field and max(map(len, head[start:end].split(b"\r\n"))) > limits.field:
+        raise FieldError(f"header field longer than {limits.field} bytes", too_large=True)
+
+
+class FieldScanner:
+    """Checks field sections and finds the fields that matter to this proxy, without taking the others apart."""
+
+    __slots__ = ("_limits", "_special")
+
+    def __init__(self, limits: HeadLimits, names: Iterable[bytes]) -> None:
+        """`names` are lower-case; one that ends in ``*`` is a prefix."""
+        self._limits = limits
+        self._special = _special(names)
+
+    def scan(self, head: bytes, start: int, end: int) -> list[re.Match[bytes]]:
+        """The special ones among the lines of `head[start:end]`, each preceded by its CRLF and without one behind.
+
+        Group 1 of a match is the name, group 2 the value with white space at its end, the whole match the line.
+        """
+        check_fields(head, self._limits, start, end)
+        return list(self._special.finditer(head, start, end))
+
+
+def _special(names: Iterable[bytes]) -> re.Pattern[bytes]:
+    """Matches a line with one of `names`, or with a twin of it that has ``_`` for ``-``: servers that map both to one
+    variable would take it for ours."""
+    ordered = sorted(names)
+    initials = b"".join(sorted({name[:1] + name[:1].upper() for name in ordered}))
+    choices = []
+    for name in ordered:
+        choice = re.escape(name.removesuffix(b"*")).replace(rb"\-", b"[-_]")
+        choices.append(choice + rb"[^:\r]*" if name.endswith(b"*") else choice)
+    return re.compile(rb"\r\n(?=[%b])(?i:(%b)):[ \t]*([^\r]*)" % (initials, b"|".join(choices)))
+
+
+def _diagnose(block: bytes) -> str:
+    for line in block[2:].split(b"\r\n"):
         name, colon, _ = line.partition(b":")
-        lower = _names.get(name)
-        if lower is None:
-            lower = _learn(name)
+        if line[:1] in (b" ", b"\t"):
+            return "folded header field"
         if not colon:
-            raise FieldError("header field without a colon")
-        found.append((lower, line))
-    return found
+            return "header field without a colon"
+        if TOKEN.fullmatch(name) is None:
+            return "header field name is not a token"
+    return "control character or bare CR or LF in a header field"
 
 
-# Names seen before, checked and lowered; bounded, because clients choose names.
-_names: dict[bytes, bytes] = {}
-_NAMES_MAX = 2048
+def cut(head: bytes, start: int, end: int, gone: list[re.Match[bytes]]) -> bytes:
+    """`head[start:end]` without the lines in `gone`, which are in order."""
+    if not gone:
+        return head[start:end]
+    kept = []
+    for match in gone:
+        kept.append(head[start : match.start()])
+        start = match.end()
+    kept.append(head[start:end])
+    return b"".join(kept)
 
 
-def _learn(name: bytes) -> bytes:
-    if TOKEN.fullmatch(name) is None:
-        # Also obs-fold (RFC 9112 5.2) and space before the colon (RFC 9112 5.1).
-        raise FieldError("header field name is not a token")
-    lower = name.lower()
-    if len(name) <= 64:
-        if len(_names) >= _NAMES_MAX:
-            _names.clear()
-        _names[name] = lower
-    return lower
-
-
-def value_of(line: bytes) -> bytes:
-    """Value of a field line, without the optional white space around it."""
-    return line.partition(b":")[2].strip(b" \t")
+def cut_named(block: bytes, named: Container[bytes]) -> bytes:
+    """Lines, each preceded by CRLF, without those whose name is in `named`: what a `Connection` field takes away."""
+    lines = block.split(b"\r\n")
+    return b"\r\n".join(line for line in lines if line.partition(b":")[0].lower() not in named)
 
 
 def options(values: list[bytes]) -> list[bytes]:
@@ -117,4 +146,4 @@ def named_by_connection(connection: list[bytes]) -> frozenset[bytes]:
     return frozenset(connection) - _NOT_NAMEABLE
 
 
-_NOT_NAMEABLE = frozenset((b"host", b"content-length", b"transfer-encoding", b"close", b"keep-alive"))
+_NOT_NAMEABLE = frozenset((b"host", b"content-length", b"transfer-encoding", b"close", b"keep-alive", b"upgrade"))

@@ -1,7 +1,7 @@
 """A request head: bytes → `Request`, or a `RequestError` that names the rule it breaks.
 
 Stricter than RFC 9112 where two readers could disagree on where a message ends: whatever this module lets through
-means the same to every upstream. `parse_request` is a function of its bytes alone, so callers may remember results.
+means the same to every upstream. A `Request` is a function of the bytes alone, so callers may remember it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from .fields import (
     HOP_BY_HOP,
     TOKEN,
     FieldError,
+    FieldScanner,
     HeadLimits,
     content_length,
+    cut,
+    cut_named,
     named_by_connection,
     options,
-    split_fields,
-    value_of,
 )
 
 #: The IANA method registry (CONNECT aside) and PURGE, which caches behind us understand.
@@ -31,24 +32,26 @@ METHODS = frozenset(
 #: RFC 9110 9.2.2; only methods whose repeat no user can notice.
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 
-# Target: any visible byte but "#" (RFC 9112 3.2); obs-text passes, as nginx and HAProxy let it.
-_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21\x22\x24-\x7e\x80-\xff]+) HTTP/1\.([01])")
+# Target: any visible ASCII character but "#" (RFC 9112 3.2, RFC 3986 2).
+_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21\x22\x24-\x7e]+) HTTP/1\.([01])")
 _VERSION = re.compile(rb" HTTP/[0-9]+(?:\.[0-9]+)?\Z")
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*)(.*)", re.DOTALL)
 # reg-name, IPv4 or bracketed IPv6 with an optional port; no userinfo (RFC 9110 4.2.4).
-_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+,;=%]+)(?::[0-9]{0,5})?")
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?")
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
 _FORWARDED = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded"))
-_TAKEN = HOP_BY_HOP | _FORWARDED | {b"content-length", b"x-request-id", b"expect"}
-_INTERNAL = b"x-cutover-"
-_SEEN = HOP_BY_HOP | _FORWARDED | {b"host", b"content-length", b"expect", b"x-request-id", b"cookie"}
+_READ = HOP_BY_HOP | _FORWARDED | {b"host", b"content-length", b"expect", b"x-request-id", b"cookie"}
+#: Fields that go on although the router reads them.
+_KEPT = frozenset((b"host", b"cookie"))
+_INTERNAL = b"x-cutover-*"
 
 
 class Request:
     """What a request head means. `body` is its length, -1 when chunked, 0 when there is none."""
 
     __slots__ = (
+        "block",
         "body",
         "expects_continue",
         "fields",
@@ -56,7 +59,6 @@ class Request:
         "idempotent",
         "is_head",
         "keep_alive",
-        "lines",
         "method",
         "minor",
         "path",
@@ -70,7 +72,7 @@ class Request:
     path: bytes  # target without its query
     minor: int  # HTTP/1.minor
     host: bytes
-    lines: list[bytes]  # field lines that go on, in order, without CRLF
+    block: bytes  # field lines that go on, in order, each preceded by its CRLF
     fields: dict[bytes, list[bytes]]  # values of the fields that this proxy looks at, by lower-case name
     body: int
     keep_alive: bool
@@ -107,57 +109,96 @@ def _diagnose(line: bytes) -> RequestError:
     return RequestError("malformed request line")
 
 
-def parse_request(head: bytes, limits: HeadLimits, seen: Collection[bytes] = ()) -> Request:
-    """Whole head, with the empty line that ends it → `Request`.
+class RequestParser:
+    """Parses heads under `limits`; `seen` names further fields (lower-case) that `Request.fields` shall hold."""
 
-    `seen` names further fields (lower-case) whose values the caller wants in `Request.fields`.
-    """
-    end = head.index(b"\r\n")
-    request = Request()
-    method, target, minor = parse_line(head[:end], limits)
-    try:
-        _read_fields(request, split_fields(head[end + 2 : -2], limits), seen)
-        _frame(request, minor)
-    except FieldError as error:
-        if error.too_large:
-            raise RequestError(str(error), 431, "too_large") from None
-        raise RequestError(str(error)) from None
-    request.method = method
-    request.minor = minor
-    request.idempotent = method in IDEMPOTENT
-    request.is_head = method == b"HEAD"
-    _place(request, target)
-    _persist(request)
-    return request
+    __slots__ = ("_hosts", "_kept", "_limits", "_scanner")
+
+    def __init__(self, limits: HeadLimits, seen: Collection[bytes] = ()) -> None:
+        self._limits = limits
+        self._kept = _KEPT | frozenset(seen)
+        self._scanner = FieldScanner(limits, {*_READ, *seen, _INTERNAL})
+        self._hosts: set[bytes] = set()
+
+    def parse(self, head: bytes) -> Request:
+        """Whole head, with the empty line that ends it → `Request`."""
+        end = head.index(b"\r\n")
+        request = Request()
+        method, target, minor = parse_line(head[:end], self._limits)
+        request.method = method
+        request.minor = minor
+        request.idempotent = method in IDEMPOTENT
+        request.is_head = method == b"HEAD"
+        try:
+            self._read_fields(request, head, end)
+            _frame(request, minor)
+        except FieldError as error:
+            if error.too_large:
+                raise RequestError(str(error), 431, "too_large") from None
+            raise RequestError(str(error)) from None
+        self._place(request, target)
+        _persist(request)
+        return request
+
+    def _read_fields(self, request: Request, head: bytes, start: int) -> None:
+        end = len(head) - 4
+        kept = self._kept
+        fields: dict[bytes, list[bytes]] = {}
+        gone = []
+        for match in self._scanner.scan(head, start, end):
+            name, value = match.groups()
+            name = name.lower()
+            if name not in kept:
+                gone.append(match)
+            value = value.rstrip(b" \t")
+            if name in fields:
+                fields[name].append(value)
+            else:
+                fields[name] = [value]
+        request.fields = fields
+        request.block = cut(head, start, end, gone)
+        connection = fields.get(b"connection")
+        if connection is not None and (len(connection) > 1 or connection[0].lower() not in _PLAIN_CONNECTION):
+            named = named_by_connection(options(connection))
+            if named:
+                request.block = cut_named(request.block, named)
+
+    def _place(self, request: Request, target: bytes) -> None:
+        """The target in origin-form and the one Host (RFC 9112 3.2, 3.3)."""
+        hosts = request.fields.get(b"host", _NO_VALUES)
+        if len(hosts) > 1:
+            raise RequestError("more than one Host")
+        if hosts:
+            request.host = host = hosts[0]
+            if host not in self._hosts:
+                self._check_host(host)
+        elif request.minor == 1:
+            raise RequestError("HTTP/1.1 request without Host")
+        else:
+            request.host = b""
+        if target[:1] != b"/":
+            target = _normalise(request, target)
+        request.target = target
+        request.path = target.partition(b"?")[0]
+
+    def _check_host(self, host: bytes) -> None:
+        if not valid_host(host):
+            raise RequestError("malformed Host")
+        if len(self._hosts) >= _HOSTS_MAX:
+            self._hosts.clear()
+        self._hosts.add(host)
 
 
-def _read_fields(request: Request, lines: list[tuple[bytes, bytes]], seen: Collection[bytes]) -> None:
-    fields: dict[bytes, list[bytes]] = {}
-    kept = []
-    for name, line in lines:
-        if b"_" in name and _is_twin(name, seen):
-            continue
-        if name in _SEEN or name in seen or name.startswith(_INTERNAL):
-            fields.setdefault(name, []).append(value_of(line))
-        if name not in _TAKEN and not name.startswith(_INTERNAL):
-            kept.append((name, line))
-    request.fields = fields
-    dropped: frozenset[bytes] = frozenset()
-    if b"connection" in fields:
-        dropped = named_by_connection(options(fields[b"connection"]))
-    request.lines = [line for name, line in kept if name not in dropped]
-
-
-def _is_twin(name: bytes, seen: Collection[bytes]) -> bool:
-    """`X_Forwarded_For` and the like: servers that map both spellings to one variable would trust them."""
-    twin = name.replace(b"_", b"-")
-    return twin in _SEEN or twin in seen or twin.startswith(_INTERNAL)
+_HOSTS_MAX = 256
+_NO_VALUES: list[bytes] = []
+_PLAIN_CONNECTION = frozenset((b"keep-alive", b"close", b"upgrade"))
 
 
 def _frame(request: Request, minor: int) -> None:
     """RFC 9112 6.3, with every case that it leaves to the reader refused."""
-    codings = request.fields.get(b"transfer-encoding")
-    length = content_length(request.fields.get(b"content-length", []))
+    fields = request.fields
+    codings = fields.get(b"transfer-encoding")
+    length = content_length(fields[b"content-length"]) if b"content-length" in fields else None
     if codings is None:
         request.body = length or 0
         return
@@ -174,22 +215,6 @@ def _frame(request: Request, minor: int) -> None:
     request.body = -1
 
 
-def _place(request: Request, target: bytes) -> None:
-    """The target in origin-form and the one Host (RFC 9112 3.2, 3.3)."""
-    hosts = request.fields.get(b"host", [])
-    if len(hosts) > 1:
-        raise RequestError("more than one Host")
-    if not hosts and request.minor == 1:
-        raise RequestError("HTTP/1.1 request without Host")
-    if hosts and not valid_host(hosts[0]):
-        raise RequestError("malformed Host")
-    request.host = hosts[0] if hosts else b""
-    if target[:1] != b"/":
-        target = _normalise(request, target)
-    request.target = target
-    request.path = target.partition(b"?")[0]
-
-
 def _normalise(request: Request, target: bytes) -> bytes:
     if target == b"*":
         if request.method != b"OPTIONS":
@@ -199,8 +224,7 @@ def _normalise(request: Request, target: bytes) -> bytes:
     if absolute is None or not absolute[1] or not valid_host(absolute[1]):
         raise RequestError("request target is neither a path nor a valid http URL")
     request.host = absolute[1]
-    request.lines = [line for line in request.lines if line[:5].lower() != b"host:"]
-    request.lines.insert(0, b"Host: " + absolute[1])
+    request.block = b"\r\nHost: " + absolute[1] + cut_named(request.block, (b"host",))
     rest = absolute[2]
     if not rest:
         return b"*" if request.method == b"OPTIONS" else b"/"
@@ -214,24 +238,27 @@ def valid_host(host: bytes) -> bool:
 
 def _persist(request: Request) -> None:
     """Connection, Upgrade and Expect: what this hop must do besides forwarding."""
-    connection = options(request.fields.get(b"connection", []))
-    if request.minor == 1:
-        request.keep_alive = b"close" not in connection
-    else:
-        request.keep_alive = b"keep-alive" in connection and b"close" not in connection
-    upgrade = options(request.fields.get(b"upgrade", []))
-    request.upgrades = (
-        upgrade == [b"websocket"]
-        and b"upgrade" in connection
-        and request.method == b"GET"
-        and request.minor == 1
-        and request.body == 0
-    )
-    expect = request.fields.get(b"expect")
-    request.expects_continue = False
+    fields = request.fields
+    request.keep_alive = request.minor == 1
+    request.upgrades = request.expects_continue = False
+    if b"connection" in fields:
+        connection = options(fields[b"connection"])
+        request.keep_alive = b"close" not in connection and (request.minor == 1 or b"keep-alive" in connection)
+        request.upgrades = b"upgrade" in connection and _is_websocket(request)
+    expect = fields.get(b"expect")
     if expect is not None and request.minor == 1:
         if [value.lower() for value in expect] != [b"100-continue"]:
             raise RequestError("only Expect: 100-continue is understood", 417, "expectation")
         request.expects_continue = request.body != 0
-    ids = request.fields.get(b"x-request-id", [])
+    ids = fields.get(b"x-request-id", _NO_VALUES)
     request.request_id = ids[0] if len(ids) == 1 and _REQUEST_ID.fullmatch(ids[0]) else b""
+
+
+def _is_websocket(request: Request) -> bool:
+    """RFC 6455 4.1, as far as it concerns an intermediary."""
+    return (
+        options(request.fields.get(b"upgrade", [])) == [b"websocket"]
+        and request.method == b"GET"
+        and request.minor == 1
+        and request.body == 0
+    )

@@ -10,12 +10,13 @@ import re
 from .fields import (
     HOP_BY_HOP,
     FieldError,
+    FieldScanner,
     HeadLimits,
     content_length,
+    cut,
+    cut_named,
     named_by_connection,
     options,
-    split_fields,
-    value_of,
 )
 
 _LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*))?")
@@ -23,9 +24,11 @@ _LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff
 #: `Response.body` beyond lengths.
 CHUNKED, UNTIL_CLOSE = -1, -2
 
+_READ = frozenset((b"connection", b"upgrade", b"content-length", b"transfer-encoding", b"content-type", b"keep-alive"))
 _OURS = frozenset((b"x-cutover-arm", b"x-request-id"))
-_TAKEN = HOP_BY_HOP | _OURS | {b"content-length"}
-_SEEN = frozenset((b"connection", b"upgrade", b"content-length", b"transfer-encoding", b"content-type", b"keep-alive"))
+#: Fields that go on although the router reads them.
+_KEPT = frozenset((b"content-type",))
+_NO_VALUES: list[bytes] = []
 
 
 class AnswerError(ValueError):
@@ -47,35 +50,47 @@ class Response:
     streams: bool  # an event stream: silence is normal
 
 
-def parse_response(head: bytes, is_head: bool, limits: HeadLimits) -> Response:
-    """Whole head with its empty line, and whether it answers a HEAD → `Response`."""
-    if len(head) > limits.head:
-        raise AnswerError(f"answer head longer than {limits.head} bytes")
-    end = head.index(b"\r\n")
-    line = _LINE.fullmatch(head, 0, end)
-    if line is None:
-        raise AnswerError("malformed status line")
-    try:
-        return _read(int(line[2]), line[1] == b"1", line[3] or b"", split_fields(head[end + 2 : -2], limits), is_head)
-    except FieldError as error:
-        raise AnswerError(str(error)) from None
+class ResponseParser:
+    """Parses heads under `limits`."""
+
+    __slots__ = ("_limits", "_scanner")
+
+    def __init__(self, limits: HeadLimits) -> None:
+        self._limits = limits
+        self._scanner = FieldScanner(limits, HOP_BY_HOP | _READ | _OURS)
+
+    def parse(self, head: bytes, is_head: bool) -> Response:
+        """Whole head with its empty line, and whether it answers a HEAD → `Response`."""
+        if len(head) > self._limits.head:
+            raise AnswerError(f"head longer than {self._limits.head} bytes")
+        start = head.index(b"\r\n")
+        line = _LINE.fullmatch(head, 0, start)
+        if line is None:
+            raise AnswerError("malformed status line")
+        try:
+            return _understand(line, self._scanner.scan(head, start, len(head) - 4), is_head)
+        except FieldError as error:
+            raise AnswerError(str(error)) from None
 
 
-def _read(status: int, modern: bool, reason: bytes, lines: list[tuple[bytes, bytes]], is_head: bool) -> Response:
+def _understand(line: re.Match[bytes], special: list[re.Match[bytes]], is_head: bool) -> Response:
     fields: dict[bytes, list[bytes]] = {}
-    kept = []
-    for name, line in lines:
-        if name in _SEEN:
-            fields.setdefault(name, []).append(value_of(line))
-        if name not in _TAKEN:
-            kept.append((name, line))
-    connection = options(fields.get(b"connection", []))
-    if connection:
-        dropped = named_by_connection(connection)
-        kept = [(name, line) for name, line in kept if name not in dropped]
+    gone = []
+    for match in special:
+        name = match[1].lower()
+        if name in _READ:
+            fields.setdefault(name, []).append(match[2].rstrip(b" \t"))
+        if name not in _KEPT and b"_" not in name:
+            gone.append(match)
+    head = line.string
+    block = cut(head, line.end(), len(head) - 4, gone)
+    connection = options(fields.get(b"connection", _NO_VALUES))
+    if connection and (named := named_by_connection(connection)):
+        block = cut_named(block, named)
+    modern = line[1] == b"1"
     response = Response()
-    response.status = status
-    response.head = b"\r\n".join([b"HTTP/1.1 %d %b" % (status, reason), *[line for _, line in kept], b""])
+    response.status = status = int(line[2])
+    response.head = b"HTTP/1.1 %b %b%b\r\n" % (line[2], line[3] or b"", block)
     response.upgrades = (
         status == 101 and b"upgrade" in connection and options(fields.get(b"upgrade", [])) == [b"websocket"]
     )
