@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +26,7 @@ app = typer.Typer(
     epilog=_EPILOG,
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
@@ -57,12 +59,12 @@ _STATE = Path("cutover.db")
 _AUDIT_ROWS = 50
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command. Our own errors become lines on stderr and an exit code, never a traceback."""
     from .errors import ConfigError, RouterError
 
     try:
-        app()
+        app(arguments, prog_name="cutover")
     except RouterError as error:
         print(f"cutover: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, ConfigError) else getattr(error, "exit_code", 1))
@@ -146,7 +148,9 @@ def status(
 
 @app.command(epilog=_EPILOG)
 def weight(
-    percent: Annotated[float | None, typer.Argument(help="share of users for the canary; without it, print it")] = None,
+    percent: Annotated[
+        float | None, typer.Argument(metavar="PERCENT", help="share of users for the canary; without it, print it")
+    ] = None,
     why: Annotated[str | None, typer.Option("--why", help="reason, kept in the audit trail", metavar="TEXT")] = None,
     as_json: Json = False,
     admin_url: AdminUrl = _ADMIN_URL,

@@ -100,9 +100,9 @@ class Client:
             raise UnreachableError(
                 f"no router at {self._url}: {reason}; is `cutover serve` running? --admin-url says where"
             ) from None
-        except (OSError, HTTPException) as error:
+        except OSError as error:
             raise UnreachableError(f"no answer from {self._url}: {error or type(error).__name__}") from None
-        except ValueError:
+        except (ValueError, HTTPException):
             raise UnreachableError(f"what answers at {self._url} is not a router's admin port") from None
 
 
