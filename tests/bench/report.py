@@ -61,7 +61,8 @@ def comparison(
     """A table with one row a peer; the ratios are those of the subject to that row's peer."""
     head = ("", *(column for column, _, _ in _COLUMNS), *(column for _, column, _ in _RATIOS), "rps min…max")
     outcome = Outcome(name, title, head, raw=[asdict(sample) for sample in samples])
-    for peer in dict.fromkeys(sample.peer for sample in samples):
+    measured = dict.fromkeys(sample.peer for sample in samples)  # in some round's order; the titles have the right one
+    for peer in sorted(measured, key=list(titles).index if measured.keys() <= titles.keys() else str):
         ratios = {key: ratio(samples, subject, peer, figure) for key, _, figure in _RATIOS}
         for key, value in ratios.items():
             if value is not None and peer != subject:

@@ -111,7 +111,7 @@ def test_a_figure_at_the_limit_reaches_the_goal() -> None:
 
 def test_a_comparison_fills_the_goals_and_warns(tmp_path: Path) -> None:
     rounds = [sample("cutover", 300, foreign=0.4), sample("nginx", 200, errors=7, foreign=0.4, busy=0.5)]
-    outcome = comparison("main", "Title", rounds, {"nginx": "nginx!"})
+    outcome = comparison("main", "Title", rounds[::-1], {"cutover": "cutover", "nginx": "nginx!"})
     assert outcome.figures["main.rps.nginx"] == 1.5
     assert outcome.figures["main.p99.nginx"] == pytest.approx(2 / 3)
     assert "main.rps.cutover" not in outcome.figures
