@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 #: Seconds between sweeps: the slack of every timer. 1,000 connections cost about 60 µs a sweep.
 TICK = 0.1
 _RANDOM_BYTES = 4096
+_ARM_LINES = (b"\r\nX-Cutover-Arm: stable\r\n", b"\r\nX-Cutover-Arm: canary\r\n")
 _COOKIE_END = b"; Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax\r\n"
 _COOKIE_END_SECURE = b"; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax\r\n"
 
@@ -46,12 +47,14 @@ class Core:
         "_cookie_start",
         "_random",
         "_random_at",
+        "arm_lines",
         "block",
         "cells",
         "clients",
         "counters",
         "default_host",
         "draining",
+        "fallback",
         "generation",
         "header",
         "identifier",
@@ -68,12 +71,15 @@ class Core:
         "stalled",
         "swept",
         "table",
+        "timeouts",
         "trusted",
         "tunnels",
     )
 
     def __init__(self, settings: Settings, table: Table, block: Block, loop: asyncio.AbstractEventLoop) -> None:
         self.settings = settings
+        self.timeouts = settings.timeouts
+        self.fallback = settings.split.fallback
         self.table = table
         self.header = table.header
         self.block = block
@@ -84,6 +90,8 @@ class Core:
             settings.limits.target, settings.limits.field, settings.limits.head, settings.limits.fields
         )
         self.responses = ResponseParser(self.limits)
+        #: End of the request id's line in answers, and the arm's line when it is shown.
+        self.arm_lines = _ARM_LINES if settings.split.expose_arm else (b"\r\n", b"\r\n")
         #: Host of HTTP/1.0 requests that name none: upstream they are 1.1 requests, which must (RFC 9112 3.2).
         self.default_host = urlsplit(settings.stable[0]).netloc.encode("ascii") if settings.stable else b""
         self.trusted = networks(settings.trusted_proxies)

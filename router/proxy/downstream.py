@@ -21,8 +21,9 @@ from ..wire.answers import error_answer
 from ..wire.body import BodyError, BodyReader, ChunkedBody, LengthBody
 from ..wire.forwarded import is_trusted
 from ..wire.request import Request
-from .exchange import Exchange
+from .exchange import ANSWERING, Exchange
 from .heads import Heads
+from .upload import Upload
 
 if TYPE_CHECKING:
     from .core import Core
@@ -63,11 +64,11 @@ class Downstream(asyncio.Protocol):
         "_scheme",
         "_stall_bytes",
         "_stall_deadline",
-        "_transport",
         "_upstream",
         "_write_paused",
         "deadline",
         "state",
+        "transport",
     )
 
     def __init__(self, core: Core, scheme: bytes) -> None:
@@ -92,8 +93,8 @@ class Downstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         core = self._core
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(WRITE_HIGH)
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(WRITE_HIGH)
         peer = transport.get_extra_info("peername")
         address = peer[0] if peer else "unknown"
         self._heads = Heads(core, self._scheme, address, is_trusted(address, core.trusted))
@@ -103,10 +104,10 @@ class Downstream(asyncio.Protocol):
         core.clients.add(self)
         core.swept.add(self)
         core.counters.count(ACCEPTED)
-        self.deadline = monotonic() + core.settings.timeouts.head
+        self.deadline = monotonic() + core.timeouts.head
         if len(core.clients) > core.settings.limits.connections:
             core.counters.client_error("overload")
-            self.send_error(503, "overload", "too many connections", b"", b"", True, False)
+            self.send_error(503, "overload", "too many connections", b"", True, False)
             self.close()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -133,15 +134,15 @@ class Downstream(asyncio.Protocol):
             return
         self.state = CLOSED
         self._core.swept.discard(self)
-        if self._transport.get_write_buffer_size():
+        if self.transport.get_write_buffer_size():
             self._watch_stall()
-        self._transport.close()
+        self.transport.close()
 
     def abort(self) -> None:
         """Close at once: a client must not take what it has for a whole answer."""
         self._exchange = None
         self.state = CLOSED
-        self._transport.abort()
+        self.transport.abort()
 
     def drain(self, now: bool) -> None:
         """The worker is going away: idle connections close at once (`now`) or after their next answer."""
@@ -157,11 +158,13 @@ class Downstream(asyncio.Protocol):
                 self._refuse(RequestError("the request head took too long", 408, "head_timeout"))
             else:
                 self.close()
-        elif self.state is BUSY and self._exchange is not None and not self._eof:
+        elif self._exchange is not None and self._eof and self._exchange.phase is ANSWERING:
+            self.deadline = inf  # the answer has begun; the client still reads
+        elif self._exchange is not None and not self._eof:
             self._core.counters.client_error("body_timeout")
             self._exchange.refuse(408, "body_timeout", "the request body took too long")
         else:
-            self._transport.abort()
+            self.transport.abort()
 
     # What arrives.
 
@@ -179,7 +182,7 @@ class Downstream(asyncio.Protocol):
                 if len(self._buffer) > PIPELINE_BYTES:
                     self.update_reading()
             else:
-                self._read_body(data)
+                self._read_body(self._body, data)
         elif state is TUNNEL and self._upstream is not None:
             self._upstream.send(data)
 
@@ -194,7 +197,7 @@ class Downstream(asyncio.Protocol):
             return
         if data and not self._head_since:
             self._head_since = True
-            self.deadline = monotonic() + self._core.settings.timeouts.head
+            self.deadline = monotonic() + self._core.timeouts.head
         self._buffer = data
 
     def _begin(self, rest: bytes) -> None:
@@ -221,26 +224,28 @@ class Downstream(asyncio.Protocol):
             self._begin_body(exchange, heads.request, rest)
 
     def _begin_body(self, exchange: Exchange, request: Request, rest: bytes) -> None:
-        body: BodyReader = LengthBody(request.body) if request.body > 0 else ChunkedBody(self._core.limits)
-        try:
-            payload = body.feed(rest) if rest else b""
-        except BodyError as error:
-            exchange.keep(b"", False)
-            self._refuse_body(exchange, error)
-            return
+        core = self._core
+        upload = exchange.upload = Upload(request.body < 0, core.settings.limits.kept_body)
+        body: BodyReader = LengthBody(request.body) if request.body > 0 else ChunkedBody(core.limits)
+        self._body = body
+        payload = b""
+        if rest:
+            try:
+                payload = body.feed(rest)
+            except BodyError as error:
+                self._refuse_body(exchange, error)
+                return
+        upload.add(payload, body.done, False)
         if body.done:
+            self._body = None
             self._buffer = body.rest
         else:
-            self._body = body
             self._restart_rate()
-        exchange.keep(payload, body.done)
         exchange.start()
 
-    def _read_body(self, data: bytes) -> None:
-        body, exchange = self._body, self._exchange
-        assert body is not None
-        if exchange is None:
-            return
+    def _read_body(self, body: BodyReader, data: bytes) -> None:
+        exchange = self._exchange
+        assert exchange is not None
         try:
             payload = body.feed(data)
         except BodyError as error:
@@ -285,42 +290,17 @@ class Downstream(asyncio.Protocol):
         if self.state is not BUSY or exchange is None or not exchange.body_done or self._scheme == b"https":
             return False
         exchange.closes = True
-        self.deadline = monotonic() + self._core.settings.timeouts.half_close
+        self.deadline = monotonic() + self._core.timeouts.half_close
         return True
 
     # What the exchange asks for.
 
-    def send(self, data: bytes) -> None:
-        """Bytes for the client, already framed."""
-        if self._eof and self.state is BUSY:
-            self.deadline = inf
-        self._transport.write(data)
-
-    def send_error(
-        self,
-        status: int,
-        code: str,
-        message: str,
-        request_id: bytes,
-        extra: bytes,
-        close: bool,
-        is_head: bool,
-    ) -> None:
+    def send_error(self, status: int, code: str, message: str, extra: bytes, close: bool, is_head: bool) -> None:
+        """An answer of the router's own; `extra` are further field lines, each ended by CRLF."""
         date = formatdate(usegmt=True).encode("ascii")
-        self._transport.write(
-            error_answer(
-                status,
-                code,
-                message,
-                date=date,
-                request_id=request_id,
-                extra=extra,
-                close=close,
-                is_head=is_head,
-            )
-        )
+        self.transport.write(error_answer(status, code, message, date, extra, close, is_head))
 
-    def finished(self, close: bool) -> None:
+    def finished(self, close: bool, now: float) -> None:
         """The answer is written; on to the next request, or to the end of the connection."""
         self._exchange = None
         if self.state is not BUSY:
@@ -329,7 +309,7 @@ class Downstream(asyncio.Protocol):
             self._end()
             return
         self.state = HEAD
-        self.deadline = monotonic() + self._core.settings.timeouts.keep_alive
+        self.deadline = now + self._core.timeouts.keep_alive
         if self._buffer or self._read_paused:
             # Not from here: a long pipeline would recurse.
             self._core.loop.call_soon(self._next)
@@ -346,21 +326,21 @@ class Downstream(asyncio.Protocol):
         """Close after an answer. While the client may still be sending, read on for a while: closing a socket with
         unread data resets it, and the reset would destroy the answer on its way (RFC 9112 9.6)."""
         unread = self._body is not None or self._buffer
-        if not unread or self._eof or not self._transport.can_write_eof():
+        if not unread or self._eof or not self.transport.can_write_eof():
             self.close()
             return
         self.state = LINGER
         self._buffer = b""
         self._body = None
-        self.deadline = monotonic() + self._core.settings.timeouts.linger
+        self.deadline = monotonic() + self._core.timeouts.linger
         self.update_reading()
-        self._transport.write_eof()
+        self.transport.write_eof()
 
     def _refuse(self, error: RequestError) -> None:
         """Answer a head that can't be forwarded, and close."""
         if error.label != "head_timeout":
             self._core.counters.client_error(error.label)
-        self.send_error(error.status, error.label, str(error), b"", b"", True, False)
+        self.send_error(error.status, error.label, str(error), b"", True, False)
         self._buffer = b"unread"
         self._end()
 
@@ -380,10 +360,10 @@ class Downstream(asyncio.Protocol):
 
     def tunnel_eof(self) -> bool:
         """The upstream sends no more; True keeps its side open for what the client still sends."""
-        if not self._transport.can_write_eof() or self._eof:
+        if not self.transport.can_write_eof() or self._eof:
             self.close()
             return False
-        self._transport.write_eof()
+        self.transport.write_eof()
         return True
 
     # Flow control.
@@ -399,12 +379,12 @@ class Downstream(asyncio.Protocol):
         if pause:
             if self._body is not None:
                 self.deadline = inf
-            self._transport.pause_reading()
+            self.transport.pause_reading()
         else:
             if self._body is not None:
                 self._restart_rate()
             if not self._eof:
-                self._transport.resume_reading()
+                self.transport.resume_reading()
 
     def _wants_pause(self) -> bool:
         if self.state is TUNNEL:
@@ -415,7 +395,7 @@ class Downstream(asyncio.Protocol):
         if self._body is None:
             return len(self._buffer) > PIPELINE_BYTES
         if exchange.upstream is None:
-            return exchange.kept_size > self._core.settings.limits.kept_body
+            return exchange.upload is not None and exchange.upload.is_large
         return exchange.upstream.write_paused
 
     def pause_writing(self) -> None:
@@ -438,19 +418,19 @@ class Downstream(asyncio.Protocol):
         return self._exchange.upstream if self._exchange is not None else self._upstream
 
     def _watch_stall(self) -> None:
-        self._stall_bytes = self._transport.get_write_buffer_size()
-        self._stall_deadline = self._core.now + self._core.settings.timeouts.write_idle
+        self._stall_bytes = self.transport.get_write_buffer_size()
+        self._stall_deadline = self._core.now + self._core.timeouts.write_idle
         self._core.stalled.add(self)
 
     def check_stall(self, now: float) -> None:
         """Give up on a client that takes nothing of what waits for it."""
-        size = self._transport.get_write_buffer_size()
+        size = self.transport.get_write_buffer_size()
         if size < self._stall_bytes:
             self._stall_bytes = size
-            self._stall_deadline = now + self._core.settings.timeouts.write_idle
+            self._stall_deadline = now + self._core.timeouts.write_idle
         elif size == 0:
             self._core.stalled.discard(self)
         elif now >= self._stall_deadline:
             self._core.stalled.discard(self)
             self._core.counters.client_error("write_timeout")
-            self._transport.abort()
+            self.transport.abort()

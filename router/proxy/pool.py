@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from ..errors import UpstreamError
 from ..table import EJECTED, ENDPOINTS, UP_COUNT
 from .tls import upstream_context
-from .upstream import Upstream
+from .upstream import IDLE, Upstream
 
 if TYPE_CHECKING:
     from .core import Core
@@ -58,7 +58,7 @@ class Endpoint:
 class Pool:
     """All endpoints of an arm, as one worker sees them."""
 
-    __slots__ = ("_core", "_limit", "_queue", "_queue_limit", "_tasks", "_turn", "arm", "endpoints")
+    __slots__ = ("_core", "_limit", "_queue", "_queue_limit", "_single", "_tasks", "_turn", "arm", "endpoints")
 
     def __init__(self, core: Core, arm: int, urls: tuple[str, ...]) -> None:
         settings = core.settings
@@ -73,6 +73,7 @@ class Pool:
             Endpoint(self, index, url, upstream_context(settings.tls) if url.startswith("https:") else None)
             for index, url in enumerate(urls)
         ]
+        self._single = self.endpoints[0] if len(urls) == 1 else None
 
     @property
     def busy(self) -> int:
@@ -91,8 +92,9 @@ class Pool:
         core = self._core
         if core.header[UP_COUNT + self.arm] == 0:
             return False
-        if len(self.endpoints) == 1:
-            return self.endpoints[0].ejected_until <= core.now
+        single = self._single
+        if single is not None:
+            return single.ejected_until <= core.now
         return any(self._is_up(endpoint) for endpoint in self.endpoints)
 
     def _is_up(self, endpoint: Endpoint) -> bool:
@@ -104,32 +106,39 @@ class Pool:
 
         `fresh` asks for a new connection; endpoints that `exchange` has tried are left out while others are up.
         """
-        endpoints = self.endpoints
-        endpoint = endpoints[0] if len(endpoints) == 1 else self._choose(exchange.tried)
-        if not fresh:
-            idle = endpoint.idle
+        endpoint = self._single or self._choose(exchange.tried)
+        if endpoint is None:
+            self._core.loop.call_soon(exchange.failed, UpstreamError("no upstream is configured", "unavailable", 503))
+            return None
+        idle = endpoint.idle
+        if idle and not fresh:
+            repeatable = exchange.request.idempotent
             while idle:
                 upstream = idle.pop()
-                if upstream.is_usable(exchange.request.idempotent):
+                if repeatable or upstream.is_quiet():
                     endpoint.busy += 1
                     return upstream
-        if endpoint.busy + endpoint.connecting + len(endpoint.idle) < self._limit:
+                endpoint.busy += 1
+                upstream.close()
+        if endpoint.busy + endpoint.connecting + len(idle) < self._limit:
             self._open(endpoint, exchange)
         elif len(self._queue) >= self._queue_limit:
             self._core.loop.call_soon(exchange.failed, UpstreamError("too many requests wait", "pool", 503))
         else:
-            self._queue.append((self._core.now + self._core.settings.timeouts.pool_wait, exchange))
+            self._queue.append((self._core.now + self._core.timeouts.pool_wait, exchange))
         return None
 
-    def _choose(self, tried: set[Endpoint]) -> Endpoint:
+    def _choose(self, tried: tuple[Endpoint, ...]) -> Endpoint | None:
         """Least outstanding requests among those that are up; ties take turns. None up: any, rather than none."""
+        if not self.endpoints:
+            return None
         self._turn += 1
         candidates = [found for found in self.endpoints if found not in tried and self._is_up(found)]
         candidates = candidates or [found for found in self.endpoints if self._is_up(found)] or self.endpoints
         start = self._turn % len(candidates)
         return min(candidates[start:] + candidates[:start], key=lambda found: found.busy + found.connecting)
 
-    def has_untried(self, tried: set[Endpoint]) -> bool:
+    def has_untried(self, tried: tuple[Endpoint, ...]) -> bool:
         return any(endpoint not in tried and self._is_up(endpoint) for endpoint in self.endpoints)
 
     def _open(self, endpoint: Endpoint, exchange: Exchange) -> None:
@@ -141,7 +150,7 @@ class Pool:
     async def _connect(self, endpoint: Endpoint, exchange: Exchange) -> None:
         core = self._core
         try:
-            async with asyncio.timeout(core.settings.timeouts.connect):
+            async with asyncio.timeout(core.timeouts.connect):
                 _, upstream = await core.loop.create_connection(
                     lambda: Upstream(core, endpoint), endpoint.host, endpoint.port, ssl=endpoint.tls
                 )
@@ -171,8 +180,14 @@ class Pool:
 
     def release(self, upstream: Upstream) -> None:
         """Take back a connection that is ready for another request."""
-        upstream.endpoint.busy -= 1
-        self._offer(upstream)
+        endpoint = upstream.endpoint
+        endpoint.busy -= 1
+        if self._queue:
+            self._offer(upstream)
+        else:
+            upstream.state = IDLE
+            upstream.deadline = self._core.now + self._core.timeouts.upstream_idle
+            endpoint.idle.append(upstream)
 
     def lost(self, upstream: Upstream, was_busy: bool) -> None:
         """Forget a connection that is closed; whoever waits may open another."""
@@ -185,14 +200,16 @@ class Pool:
             self._open(endpoint, exchange)
 
     def _offer(self, upstream: Upstream) -> None:
-        if self._queue and (exchange := self._next()) is not None:
-            upstream.endpoint.busy += 1
+        """Give a connection to whoever waits longest, else let it lie idle."""
+        exchange = self._next()
+        upstream.endpoint.busy += 1
+        if exchange is not None:
             exchange.connected(upstream)
-            return
-        upstream.rest(self._core.now + self._core.settings.timeouts.upstream_idle)
-        upstream.endpoint.idle.append(upstream)
+        else:
+            self.release(upstream)
 
     def _next(self) -> Exchange | None:
+        """The next waiting request that still wants a connection; the queue is empty after None."""
         while self._queue:
             _, exchange = self._queue.popleft()
             if exchange.wants_connection():

@@ -96,17 +96,10 @@ class Upstream(asyncio.Protocol):
             found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._core.swept.add(self)
 
-    def rest(self, deadline: float) -> None:
-        """Lie idle in the pool until `deadline`."""
-        self.state = IDLE
-        self.deadline = deadline
-
-    def is_usable(self, repeatable: bool) -> bool:
-        """Whether an idle connection may take a request; one that can't be repeated looks at the socket first."""
+    def is_quiet(self) -> bool:
+        """Whether an idle connection shows no sign of closing; asked before a request that can't be repeated."""
         if self._transport.is_closing():
             return False
-        if repeatable:
-            return True
         poll = select.poll()
         poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLRDHUP)
         return not poll.poll(0)
@@ -200,7 +193,7 @@ class Upstream(asyncio.Protocol):
             self._read_body(data)
         elif state is TUNNEL:
             if self.peer is not None:
-                self.peer.send(data)
+                self.peer.transport.write(data)
         else:
             self.close()  # unasked bytes: nothing that follows can be attributed (RFC 9112 9.2)
 
@@ -310,7 +303,7 @@ class Upstream(asyncio.Protocol):
     def _set_silence(self) -> None:
         response = self._response
         streams = response is not None and response.streams
-        self.deadline = inf if streams else self._core.now + self._core.settings.timeouts.response_idle
+        self.deadline = inf if streams else self._core.now + self._core.timeouts.response_idle
 
     def _complete(self, response: Response) -> None:
         """The answer has ended: back to the pool, or closed when either side can't take another request."""

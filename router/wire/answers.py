@@ -12,17 +12,7 @@ REASONS = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
 }
 
 
-def error_answer(
-    status: int,
-    code: str,
-    message: str,
-    *,
-    date: bytes,
-    request_id: bytes = b"",
-    extra: bytes = b"",
-    close: bool = True,
-    is_head: bool = False,
-) -> bytes:
+def error_answer(status: int, code: str, message: str, date: bytes, extra: bytes, close: bool, is_head: bool) -> bytes:
     """A whole answer; `extra` are further field lines, each ended by CRLF, `date` an IMF-fixdate (RFC 9110 5.6.7)."""
     body = json.dumps({"error": {"code": code, "message": message}}).encode()
     head = [
@@ -32,7 +22,6 @@ def error_answer(
         b"Retry-After: 1\r\n" if status == 503 else b"",
         b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n" if status == 405 else b"",
         b"Connection: close\r\n" if close else b"",
-        b"X-Request-Id: %b\r\n" % request_id if request_id else b"",
         extra,
         b"\r\n",
     ]
