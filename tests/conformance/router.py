@@ -105,7 +105,9 @@ def running_router(
     stable_urls, canary_urls = arms or ((stable.url,), (canary.url,))
     command = [sys.executable, "-m", "router", "serve"]
     command += ["--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin_port}"]
-    command += ["--stable", ",".join(stable_urls), "--canary", ",".join(canary_urls)]
+    for arm, urls in (("--stable", stable_urls), ("--canary", canary_urls)):
+        for url in urls:
+            command += [arm, url]
     command += ["--workers", str(workers), "--state", str(folder / "cutover.db"), "--config", str(config)]
     log = folder / "router.log"
     with log.open("wb") as output:
