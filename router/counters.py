@@ -19,6 +19,7 @@ from .table import (
     KEY_BYTES,
     PID,
     SERIES,
+    SERIES_CELLS,
     SERIES_MAX,
     SESSION_MINUTES,
     SESSION_REGISTERS,
@@ -189,18 +190,19 @@ class Totals:
     def __init__(self, table: Table) -> None:
         self._blocks = [table.block(index) for index in range(BLOCKS)]
 
-    def series(self) -> dict[SeriesKey, list[int]]:
-        """Labels → histogram cells (`histogram.CELLS` of them) followed by the sum in µs."""
-        found: dict[SeriesKey, list[int]] = {}
+    def series(self) -> dict[SeriesKey, int]:
+        """Labels → all cells of the series as one integer of 64-bit lanes; add them up first, then `unpack`.
+
+        Integers add up lane by lane many times faster than lists of a thousand cells do.
+        """
+        found: dict[SeriesKey, int] = {}
         for block in self._blocks:
             for number, packed in _directory(block):
                 arm, by, method, code, route = _unpack(packed)
-                base = block.series_base(number)
-                cells = block.cells[base : base + CELLS].tolist()
-                cells.append(block.cells[base + SUM_CELL])
                 key = SeriesKey(ARMS[arm], ASSIGNED_BY[by], method.decode() or OTHER, str(code), route)
-                known = found.get(key)
-                found[key] = cells if known is None else [a + b for a, b in zip(known, cells, strict=True)]
+                start = block.series_base(number) * 8
+                cells = int.from_bytes(block.octets[start : start + SERIES_CELLS * 8], "little")
+                found[key] = found.get(key, 0) + cells
         return found
 
     def counter(self, counter: int) -> int:
@@ -221,19 +223,27 @@ class Totals:
 
     def sessions(self, arm: int, minute: int, minutes: int = 15) -> float:
         """Distinct identities of an arm over the last `minutes` minutes, ±2.3 % (standard error)."""
-        registers = bytearray(SESSION_REGISTERS)
+        minutes_seen = []
         for block in self._blocks:
             if block.cells[SERIES] == 0:
                 continue
             for back in range(minutes):
                 slot = ((minute - back) % SESSION_MINUTES) * len(ARMS) + arm
                 start = SESSIONS_BYTES_AT + slot * SESSION_REGISTERS
-                merged = block.octets[start : start + SESSION_REGISTERS]
-                registers = bytearray(map(max, registers, merged))
-        return _cardinality(registers)
+                minutes_seen.append(block.octets[start : start + SESSION_REGISTERS])
+        return _cardinality(bytes(map(max, _NO_SESSIONS, _NO_SESSIONS, *minutes_seen)))
 
 
-def _cardinality(registers: bytearray) -> float:
+_NO_SESSIONS = bytes(SESSION_REGISTERS)
+
+
+def unpack(packed: int) -> list[int]:
+    """Histogram cells followed by the sum in µs, from what `Totals.series` gives or a sum of it."""
+    cells = memoryview(packed.to_bytes(SERIES_CELLS * 8, "little")).cast("Q")
+    return [*cells[:CELLS], cells[SUM_CELL]]
+
+
+def _cardinality(registers: bytes) -> float:
     from math import log
 
     count = len(registers)

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 
-from .counters import ACTIVE, BUSY, CLIENTS, FALLBACKS, IDLE, QUEUED, RETRIES, TUNNELS, SeriesKey
+from .counters import ACTIVE, BUSY, CLIENTS, FALLBACKS, IDLE, QUEUED, RETRIES, TUNNELS, SeriesKey, unpack
 from .histogram import CELLS, OTEL_BUCKETS, otel_counts
 from .process import Usage, usage
 from .status import endpoints
@@ -183,16 +183,13 @@ class Collector:
 
 
 def _sum(
-    series: dict[SeriesKey, list[int]], labels: Callable[[SeriesKey], tuple[str, ...]]
+    series: dict[SeriesKey, int], labels: Callable[[SeriesKey], tuple[str, ...]]
 ) -> dict[tuple[str, ...], list[int]]:
     """Histograms of all series that agree in `labels`, added up."""
-    grouped: defaultdict[tuple[str, ...], list[list[int]]] = defaultdict(list)
-    for key, cells in series.items():
-        grouped[labels(key)].append(cells)
-    return {
-        group: [sum(column) for column in zip(*members, strict=True)] if len(members) > 1 else members[0]
-        for group, members in grouped.items()
-    }
+    grouped: defaultdict[tuple[str, ...], int] = defaultdict(int)
+    for key, packed in series.items():
+        grouped[labels(key)] += packed
+    return {group: unpack(packed) for group, packed in grouped.items()}
 
 
 def _gauge(name: str, text: str, labels: Sequence[str], samples: Samples) -> Metric:

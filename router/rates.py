@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from .counters import ASSIGNED_BY, IDENTITY, NEW, SeriesKey
+from .counters import ASSIGNED_BY, IDENTITY, NEW, SeriesKey, unpack
 from .histogram import CELLS
 from .table import ARMS
 
@@ -31,15 +31,18 @@ class Sample:
     weighed: tuple[int, ...]
 
 
-def take(at: float, series: Mapping[SeriesKey, Sequence[int]], unweighed: Collection[str] = ()) -> Sample:
-    """Sum `series` by arm; routes in `unweighed` have a weight of their own and don't count towards the share."""
-    cells = {arm: [0] * CELLS for arm in ARMS}
-    weighed = dict.fromkeys(ARMS, 0)
-    for key, counts in series.items():
-        cells[key.arm] = [a + b for a, b in zip(cells[key.arm], counts, strict=False)]
+def take(at: float, series: Mapping[SeriesKey, int], unweighed: Collection[str] = ()) -> Sample:
+    """Sum `Totals.series` by arm; routes in `unweighed` have their own weight and don't count towards the share."""
+    all_cells, weighed = dict.fromkeys(ARMS, 0), dict.fromkeys(ARMS, 0)
+    for key, packed in series.items():
+        all_cells[key.arm] += packed
         if key.assigned_by in WEIGHED and key.route not in unweighed:
-            weighed[key.arm] += sum(counts[:CELLS])
-    return Sample(at, tuple(array("Q", cells[arm]) for arm in ARMS), tuple(weighed[arm] for arm in ARMS))
+            weighed[key.arm] += packed
+    return Sample(
+        at,
+        tuple(array("Q", unpack(all_cells[arm])[:CELLS]) for arm in ARMS),
+        tuple(sum(unpack(weighed[arm])[:CELLS]) for arm in ARMS),
+    )
 
 
 _NOTHING = take(0.0, {})

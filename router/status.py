@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from .config import Settings
-from .counters import ACTIVE, BUSY, IDLE, QUEUED, RETRIES, SeriesKey, Totals
+from .counters import ACTIVE, BUSY, IDLE, QUEUED, RETRIES, SeriesKey, Totals, unpack
 from .histogram import CELLS, quantile
 from .process import usage
 from .rates import Rates
@@ -129,8 +129,8 @@ def arms(settings: Settings, table: Table, totals: Totals, rates: Rates, minute:
     series, errors = totals.series(), totals.errors()
 
     def arm(number: int) -> ArmStatus:
-        requests = {key: counts for key, counts in series.items() if key.arm == ARMS[number]}
-        cells = [sum(column) for column in zip([0] * CELLS, *requests.values(), strict=False)]
+        requests = {key: packed for key, packed in series.items() if key.arm == ARMS[number]}
+        cells = unpack(sum(requests.values()))[:CELLS]
         return ArmStatus(
             endpoints=endpoints(settings, table, number),
             requests=sum(cells),
@@ -151,12 +151,12 @@ def arms(settings: Settings, table: Table, totals: Totals, rates: Rates, minute:
     return Arms(stable=arm(STABLE), canary=arm(CANARY))
 
 
-def _codes(requests: Mapping[SeriesKey, Sequence[int]]) -> dict[str, int]:
-    codes = {"2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0}
-    for key, counts in requests.items():
+def _codes(requests: Mapping[SeriesKey, int]) -> dict[str, int]:
+    groups = {"2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0}
+    for key, packed in requests.items():
         group = f"{key.code[0]}xx"
-        codes[group] = codes.get(group, 0) + sum(counts[:CELLS])
-    return codes
+        groups[group] = groups.get(group, 0) + packed
+    return {group: sum(unpack(packed)[:CELLS]) for group, packed in groups.items()}
 
 
 def workers(infos: Sequence[WorkerInfo], now: float) -> list[WorkerStatus]:

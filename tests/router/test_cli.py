@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 from starlette.applications import Starlette
 
-from router import supervisor, watch
+from router import supervisor
 from router.admin.app import create_app
 from router.admin.auth import tokens
 from router.admin.server import serve_admin
@@ -205,7 +205,7 @@ class TestWatch:
             if len(slept) == 2:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(watch.time, "sleep", sleep)
+        monkeypatch.setattr("router.watch.time.sleep", sleep)
         return slept
 
     async def test_json_is_a_line_a_round(self, url: str, run: Run, rounds: list[float]) -> None:

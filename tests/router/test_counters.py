@@ -18,14 +18,19 @@ from router.counters import (
     Counters,
     SeriesKey,
     Totals,
+    unpack,
 )
 from router.histogram import CELLS
 from router.table import CANARY, KEY_BYTES, PID, SERIES, SERIES_MAX, SESSION_MINUTES, STABLE, Table
 
 
+def _series(table: Table) -> dict[SeriesKey, list[int]]:
+    return {key: unpack(packed) for key, packed in Totals(table).series().items()}
+
+
 def test_one_request_is_one_count_and_its_time(table: Table) -> None:
     Counters(table.block(0)).observe(CANARY, IDENTITY, b"GET", 200, "/a", 1500)
-    ((key, cells),) = Totals(table).series().items()
+    ((key, cells),) = _series(table).items()
     assert key == SeriesKey("canary", "identity", "GET", "200", "/a")
     assert (sum(cells[:CELLS]), cells[CELLS]) == (1, 1500)
 
@@ -33,7 +38,7 @@ def test_one_request_is_one_count_and_its_time(table: Table) -> None:
 def test_workers_add_up(table: Table) -> None:
     for index in range(3):
         Counters(table.block(index)).observe(STABLE, NEW, b"GET", 404, OTHER, 10)
-    assert sum(Totals(table).series()[SeriesKey("stable", "new", "GET", "404", OTHER)][:CELLS]) == 3
+    assert sum(_series(table)[SeriesKey("stable", "new", "GET", "404", OTHER)][:CELLS]) == 3
 
 
 def test_the_next_holder_of_a_block_counts_on(table: Table) -> None:
@@ -42,7 +47,7 @@ def test_the_next_holder_of_a_block_counts_on(table: Table) -> None:
         counters.observe(STABLE, NEW, b"GET", 200, "/a", 10)
         counters.gauge(ACTIVE, 1)
     totals = Totals(table)
-    assert sum(totals.series()[SeriesKey("stable", "new", "GET", "200", "/a")][:CELLS]) == 2
+    assert sum(_series(table)[SeriesKey("stable", "new", "GET", "200", "/a")][:CELLS]) == 2
     table.block(0).cells[PID] = 1
     assert totals.gauge(ACTIVE) == 1
 
@@ -51,7 +56,7 @@ def test_more_series_than_fit_are_counted_as_other(table: Table) -> None:
     counters = Counters(table.block(0))
     for number in range(2 * SERIES_MAX):
         counters.observe(STABLE, IDENTITY, b"GET", 200, f"/{number}", 10)
-    series = Totals(table).series()
+    series = _series(table)
     assert len(series) <= SERIES_MAX
     assert sum(sum(cells[:CELLS]) for cells in series.values()) == 2 * SERIES_MAX
     assert sum(series[SeriesKey("stable", "identity", OTHER, "200", OTHER)][:CELLS]) > SERIES_MAX
@@ -63,12 +68,12 @@ def test_no_mix_of_labels_overflows_the_directory(table: Table) -> None:
         for code in (200, 301, 404, 500, 101):
             counters.observe(number % 2, number % 5, b"GET", code, f"/{number}", 10)
     assert table.block(0).cells[SERIES] <= SERIES_MAX
-    assert sum(sum(cells[:CELLS]) for cells in Totals(table).series().values()) == 5 * SERIES_MAX
+    assert sum(sum(cells[:CELLS]) for cells in _series(table).values()) == 5 * SERIES_MAX
 
 
 def test_a_long_label_is_cut(table: Table) -> None:
     Counters(table.block(0)).observe(STABLE, IDENTITY, b"GET", 200, "/" + "ä" * KEY_BYTES, 10)
-    ((key, _),) = Totals(table).series().items()
+    ((key, _),) = _series(table).items()
     assert key.route.startswith("/ää")
 
 
@@ -120,3 +125,13 @@ def test_users_of_long_ago_are_forgotten(table: Table) -> None:
     assert Totals(table).sessions(STABLE, 5 + 15) == 0
     counters.clear_minute(5 + SESSION_MINUTES)
     assert Totals(table).sessions(STABLE, 5) == 0
+
+
+def test_packed_series_add_up_as_their_cells_do(table: Table) -> None:
+    counters = Counters(table.block(0))
+    for duration in (1, 10**5, 10**9):
+        for code in (200, 500):
+            counters.observe(STABLE, IDENTITY, b"GET", code, "/", duration)
+    cells = unpack(sum(Totals(table).series().values()))
+    assert (sum(cells[:CELLS]), cells[CELLS]) == (6, 2 * (1 + 10**5 + 10**9))
+    assert (cells[0], cells[CELLS - 1]) == (2, 2)
