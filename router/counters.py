@@ -17,6 +17,7 @@ from .table import (
     COUNTERS,
     GAUGES,
     KEY_BYTES,
+    MINUTES,
     PID,
     SERIES,
     SERIES_CELLS,
@@ -162,9 +163,13 @@ class Counters:
             self.octets[at] = rank
 
     def clear_minute(self, minute: int) -> None:
-        """Forget the sessions of the minute that `minute` takes the place of."""
-        start = SESSIONS_BYTES_AT + (minute % SESSION_MINUTES) * len(ARMS) * SESSION_REGISTERS
+        """Begin to count sessions of `minute`, in the slot of the one that it takes the place of."""
+        slot = minute % SESSION_MINUTES
+        if self.cells[MINUTES + slot] == minute:
+            return  # the block's last holder began it
+        start = SESSIONS_BYTES_AT + slot * len(ARMS) * SESSION_REGISTERS
         self.octets[start : start + len(ARMS) * SESSION_REGISTERS] = bytes(len(ARMS) * SESSION_REGISTERS)
+        self.cells[MINUTES + slot] = minute
 
 
 def _pack(key: tuple[int, int, bytes, int, str]) -> bytes:
@@ -223,15 +228,14 @@ class Totals:
 
     def sessions(self, arm: int, minute: int, minutes: int = 15) -> float:
         """Distinct identities of an arm over the last `minutes` minutes, ±2.3 % (standard error)."""
-        minutes_seen = []
+        seen = []
         for block in self._blocks:
-            if block.cells[SERIES] == 0:
-                continue
-            for back in range(minutes):
-                slot = ((minute - back) % SESSION_MINUTES) * len(ARMS) + arm
-                start = SESSIONS_BYTES_AT + slot * SESSION_REGISTERS
-                minutes_seen.append(block.octets[start : start + SESSION_REGISTERS])
-        return _cardinality(bytes(map(max, _NO_SESSIONS, _NO_SESSIONS, *minutes_seen)))
+            for counted in range(minute - minutes + 1, minute + 1):
+                slot = counted % SESSION_MINUTES
+                if block.cells[MINUTES + slot] == counted:  # else what an earlier holder left there long ago
+                    start = SESSIONS_BYTES_AT + (slot * len(ARMS) + arm) * SESSION_REGISTERS
+                    seen.append(block.octets[start : start + SESSION_REGISTERS])
+        return _cardinality(bytes(map(max, _NO_SESSIONS, _NO_SESSIONS, *seen)))
 
 
 _NO_SESSIONS = bytes(SESSION_REGISTERS)

@@ -25,7 +25,7 @@ from .errors import TableError
 from .histogram import CELLS
 
 MAGIC = 0x6375746F76657231  # "cutover1"
-VERSION = 1
+VERSION = 2
 
 STABLE, CANARY = 0, 1
 ARMS = ("stable", "canary")
@@ -46,6 +46,7 @@ ROUTES_BYTES = 64 * 1024
 
 # Block cells.
 PID, SERIES, SEEN_GENERATION, GAUGES, COUNTERS, EJECTED = 0, 1, 2, 8, 64, 192
+MINUTES = 256  # + minute % SESSION_MINUTES: the minute whose sessions are in that slot
 _DIRECTORY_BYTES_AT = 4096
 KEY_BYTES = 256
 SERIES_MAX = 512

@@ -219,6 +219,7 @@ async def test_status_tells_what_was_counted(control: Control, table: Table, clo
     counters.observe(CANARY, NEW, b"GET", 500, "/", 200_000)
     counters.error(CANARY, "reset")
     counters.gauge(ACTIVE + CANARY, 1)
+    counters.clear_minute(control.minute())
     counters.session(CANARY, control.minute(), 7)
     table.set_up(CANARY, [False])
     clock.advance(2)

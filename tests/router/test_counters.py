@@ -108,7 +108,8 @@ def test_counters_and_gauges(table: Table) -> None:
 def test_distinct_users_are_estimated(table: Table, users: int) -> None:
     workers = [Counters(table.block(index)) for index in range(2)]
     for worker in workers:
-        worker.observe(STABLE, IDENTITY, b"GET", 200, "/", 1)
+        for minute in range(100, 103):
+            worker.clear_minute(minute)
     for user in range(users):
         for worker in workers:  # seen by both, and again, is still one user
             worker.session(STABLE, 100 + user % 3, xxh3_64_intdigest(str(user).encode()))
@@ -118,13 +119,22 @@ def test_distinct_users_are_estimated(table: Table, users: int) -> None:
 
 
 def test_users_of_long_ago_are_forgotten(table: Table) -> None:
-    counters = Counters(table.block(0))
-    counters.observe(STABLE, IDENTITY, b"GET", 200, "/", 1)
+    counters, totals = Counters(table.block(0)), Totals(table)
+    counters.clear_minute(5)
     counters.session(STABLE, 5, 12345)
-    assert Totals(table).sessions(STABLE, 5 + 14) > 0
-    assert Totals(table).sessions(STABLE, 5 + 15) == 0
+    assert totals.sessions(STABLE, 5 + 14) > 0
+    assert totals.sessions(STABLE, 5 + 15) == 0
+    assert totals.sessions(STABLE, 5 + SESSION_MINUTES) == 0, "the slot's turn came again, but nobody holds the block"
     counters.clear_minute(5 + SESSION_MINUTES)
-    assert Totals(table).sessions(STABLE, 5) == 0
+    assert totals.sessions(STABLE, 5 + SESSION_MINUTES) == 0
+
+
+def test_a_minute_goes_on_with_the_next_holder(table: Table) -> None:
+    for user in range(2):
+        counters = Counters(table.block(0))
+        counters.clear_minute(7)
+        counters.session(STABLE, 7, user << 11 | user)
+    assert Totals(table).sessions(STABLE, 7) == pytest.approx(2, abs=0.1)
 
 
 def test_packed_series_add_up_as_their_cells_do(table: Table) -> None:

@@ -82,6 +82,7 @@ async def busy(control: Control, table: Table, clock: FakeClock) -> Series:
         counters.count(counter)
     for gauge in (ACTIVE + STABLE, BUSY + STABLE, QUEUED + CANARY, CLIENTS, TUNNELS):
         counters.gauge(gauge, 2)
+    counters.clear_minute(control.minute())
     counters.session(CANARY, control.minute(), 99)
     table.set_up(CANARY, [False])
     clock.advance(1)
