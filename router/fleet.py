@@ -160,6 +160,8 @@ class Fleet:
     async def stop(self) -> None:
         """SIGTERM: drain every worker, then end what is left."""
         self._stopping = True
+        for listener in self._listeners:
+            listener.close()
         for worker in self._all:
             worker.state = "draining"
             _signal(worker.pid, signal.SIGTERM)

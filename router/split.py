@@ -73,6 +73,10 @@ class Identifier:
         return b""
 
 
+# RFC 6265 4.1.1.
+_COOKIE_OCTETS = re.compile(rb"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
+
+
 def _cookie_value(cookie: bytes, start: bytes) -> bytes:
     """Value of the first pair that begins with `start` (name and "=") in a Cookie field, else b"" (RFC 6265 5.4)."""
     at = cookie.find(start)
@@ -80,7 +84,9 @@ def _cookie_value(cookie: bytes, start: bytes) -> bytes:
         if at == 0 or cookie[:at].rstrip(b" \t")[-1:] == b";":
             end = cookie.find(b";", at)
             value = cookie[at + len(start) : end if end >= 0 else None].strip(b" \t")
-            return value[1:-1] if len(value) > 1 and value[:1] == value[-1:] == b'"' else value
+            if len(value) > 1 and value[:1] == value[-1:] == b'"':
+                value = value[1:-1]
+            return value if _COOKIE_OCTETS.fullmatch(value) else b""
         at = cookie.find(start, at + 1)
     return b""
 

@@ -32,7 +32,7 @@ _FIXED = ("listen", "admin", "state", "admin_token", "viewer_token", "open_metri
 
 
 def run(settings: Settings, reload: Callable[[], Settings]) -> int:
-    """Serve until SIGTERM or SIGINT; `reload` reads the settings anew on SIGHUP. Raises `RouterError` on a bad start."""
+    """Serve until SIGTERM or SIGINT; SIGHUP calls `reload` for new settings. Raises `RouterError` on a bad start."""
     log.setup(settings)
     with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(Supervisor(settings, reload).run())

@@ -18,12 +18,13 @@ from ..counters import ACCEPTED
 from ..errors import RequestError
 from ..table import GENERATION
 from ..wire.answers import error_answer
-from ..wire.body import BodyError, BodyReader, ChunkedBody, LengthBody
+from ..wire.body import BodyError
 from ..wire.forwarded import is_trusted
 from ..wire.request import Request
 from .exchange import ANSWERING, Exchange
 from .heads import Heads
-from .upload import Upload
+from .stall import Stall
+from .upload import Incoming, Upload
 
 if TYPE_CHECKING:
     from .core import Core
@@ -52,8 +53,6 @@ class Downstream(asyncio.Protocol):
 
     __slots__ = (
         "_body",
-        "_body_bytes",
-        "_body_since",
         "_buffer",
         "_core",
         "_eof",
@@ -62,8 +61,7 @@ class Downstream(asyncio.Protocol):
         "_heads",
         "_read_paused",
         "_scheme",
-        "_stall_bytes",
-        "_stall_deadline",
+        "_stall",
         "_upstream",
         "_write_paused",
         "deadline",
@@ -80,14 +78,11 @@ class Downstream(asyncio.Protocol):
         self._head_since = False  # a byte of the next head has come
         self._exchange: Exchange | None = None
         self._upstream: Upstream | None = None  # of a tunnel
-        self._body: BodyReader | None = None
-        self._body_since = 0.0
-        self._body_bytes = 0
+        self._body: Incoming | None = None
         self._eof = False
         self._read_paused = False
         self._write_paused = False
-        self._stall_bytes = 0
-        self._stall_deadline = inf
+        self._stall = Stall()
 
     # Life of the connection.
 
@@ -225,60 +220,43 @@ class Downstream(asyncio.Protocol):
 
     def _begin_body(self, exchange: Exchange, request: Request, rest: bytes) -> None:
         core = self._core
-        upload = exchange.upload = Upload(request.body < 0, core.settings.limits.kept_body)
-        body: BodyReader = LengthBody(request.body) if request.body > 0 else ChunkedBody(core.limits)
-        self._body = body
+        limits = core.settings.limits
+        upload = exchange.upload = Upload(request.body < 0, limits.kept_body)
+        body = self._body = Incoming(request.body, core.limits, core.timeouts.body_idle, limits.body_rate)
         payload = b""
         if rest:
             try:
                 payload = body.feed(rest)
             except BodyError as error:
-                self._refuse_body(exchange, error)
+                self._core.counters.client_error("bad_request")
+                exchange.refuse(400, "bad_request", str(error))
                 return
         upload.add(payload, body.done, False)
         if body.done:
             self._body = None
             self._buffer = body.rest
         else:
-            self._restart_rate()
+            self.deadline = body.restart(core.now)
         exchange.start()
 
-    def _read_body(self, body: BodyReader, data: bytes) -> None:
+    def _read_body(self, body: Incoming, data: bytes) -> None:
         exchange = self._exchange
         assert exchange is not None
         try:
             payload = body.feed(data)
         except BodyError as error:
-            self._refuse_body(exchange, error)
+            self._core.counters.client_error("bad_request")
+            exchange.refuse(400, "bad_request", str(error))
             return
         if body.done:
             self._body = None
             self._buffer = body.rest
             self.deadline = inf
         else:
-            self._body_bytes += len(data)
-            self._set_body_deadline()
+            self.deadline = body.deadline(self._core.now)
         exchange.feed(payload, body.done)
         if exchange.upstream is None:
             self.update_reading()
-
-    def _refuse_body(self, exchange: Exchange, error: BodyError) -> None:
-        self._core.counters.client_error("bad_request")
-        exchange.refuse(400, "bad_request", str(error))
-
-    def _restart_rate(self) -> None:
-        self._body_since = self._core.now
-        self._body_bytes = 0
-        self._set_body_deadline()
-
-    def _set_body_deadline(self) -> None:
-        """Silence ends a body, and so does an average below the minimum rate."""
-        settings = self._core.settings
-        idle = settings.timeouts.body_idle
-        deadline = self._core.now + idle
-        if settings.limits.body_rate:
-            deadline = min(deadline, self._body_since + idle + self._body_bytes / settings.limits.body_rate)
-        self.deadline = deadline
 
     def eof_received(self) -> bool:
         """The client sends no more; it may still want its answer (RFC 9112 9.6 leaves that to us)."""
@@ -382,7 +360,7 @@ class Downstream(asyncio.Protocol):
             self.transport.pause_reading()
         else:
             if self._body is not None:
-                self._restart_rate()
+                self.deadline = self._body.restart(self._core.now)
             if not self._eof:
                 self.transport.resume_reading()
 
@@ -418,19 +396,16 @@ class Downstream(asyncio.Protocol):
         return self._exchange.upstream if self._exchange is not None else self._upstream
 
     def _watch_stall(self) -> None:
-        self._stall_bytes = self.transport.get_write_buffer_size()
-        self._stall_deadline = self._core.now + self._core.timeouts.write_idle
-        self._core.stalled.add(self)
+        core = self._core
+        self._stall.begin(self.transport.get_write_buffer_size(), core.now + core.timeouts.write_idle)
+        core.stalled.add(self)
 
     def check_stall(self, now: float) -> None:
         """Give up on a client that takes nothing of what waits for it."""
-        size = self.transport.get_write_buffer_size()
-        if size < self._stall_bytes:
-            self._stall_bytes = size
-            self._stall_deadline = now + self._core.timeouts.write_idle
-        elif size == 0:
-            self._core.stalled.discard(self)
-        elif now >= self._stall_deadline:
-            self._core.stalled.discard(self)
-            self._core.counters.client_error("write_timeout")
+        core, size = self._core, self.transport.get_write_buffer_size()
+        if size == 0:
+            core.stalled.discard(self)
+        elif self._stall.is_over(size, now, core.timeouts.write_idle):
+            core.stalled.discard(self)
+            core.counters.client_error("write_timeout")
             self.transport.abort()

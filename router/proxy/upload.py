@@ -1,8 +1,53 @@
-"""The body of a request on its way upstream, and the copy that lets a request be sent once more."""
+"""The body of a request: how it comes in (`Incoming`), and how it goes on and may be sent once more (`Upload`)."""
 
 from __future__ import annotations
 
-from ..wire.body import LAST_CHUNK, chunk
+from ..wire.body import LAST_CHUNK, BodyReader, ChunkedBody, LengthBody, chunk
+from ..wire.fields import HeadLimits
+
+
+class Incoming:
+    """Reads a body and says until when its next piece must have come.
+
+    Silence ends a body, and so does an average below the minimum rate, counted anew after every pause of ours.
+    """
+
+    __slots__ = ("_bytes", "_idle", "_rate", "_reader", "_since")
+
+    def __init__(self, length: int, limits: HeadLimits, idle: float, rate: int) -> None:
+        """`length` is -1 for a chunked body; `idle` in seconds, `rate` in bytes/s or 0 for none."""
+        self._reader: BodyReader = LengthBody(length) if length >= 0 else ChunkedBody(limits)
+        self._idle = idle
+        self._rate = rate
+        self._bytes = 0
+        self._since = 0.0
+
+    @property
+    def done(self) -> bool:
+        return self._reader.done
+
+    @property
+    def rest(self) -> bytes:
+        """What came behind the body's end."""
+        return self._reader.rest
+
+    def feed(self, data: bytes) -> bytes:
+        """Payload in `data`; raises `BodyError`."""
+        self._bytes += len(data)
+        return self._reader.feed(data)
+
+    def restart(self, now: float) -> float:
+        """Begin to measure the rate; returns the deadline."""
+        self._since = now
+        self._bytes = 0
+        return self.deadline(now)
+
+    def deadline(self, now: float) -> float:
+        """When to give up unless more comes."""
+        deadline = now + self._idle
+        if self._rate:
+            deadline = min(deadline, self._since + self._idle + self._bytes / self._rate)
+        return deadline
 
 
 class Upload:

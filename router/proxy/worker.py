@@ -40,21 +40,19 @@ class Worker:
         self._block = self._table.block(self._index)
         self._listeners = [socket.socket(fileno=fd) for fd in fds[1:]]
         self._servers: list[asyncio.Server] = []
+        self._context = listener_context(self._settings.tls)
+        self._adopting: set[asyncio.Task[object]] = set()
         self._adopters: set[socket.socket] = set()
         self._done = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._core = Core(self._settings, self._table, self._block, self._loop)
-        self._core.on_idle = self._done.set
+        self._core.on_idle = self._check_done
 
     async def run(self) -> int:
-        core, loop = self._core, self._loop
+        loop = self._loop
         self._block.cells[PID] = os.getpid()
-        context = listener_context(self._settings.tls)
-        scheme = b"https" if context else b"http"
         for listener in self._listeners:
-            server = await loop.create_server(
-                lambda: Downstream(core, scheme), sock=listener.dup(), ssl=context, backlog=BACKLOG
-            )
+            server = await loop.create_server(self._connection, sock=listener.dup(), ssl=self._context, backlog=BACKLOG)
             self._servers.append(server)
         meeting, path = handoff.listen(self._settings.state)
         meeting.setblocking(False)
@@ -115,6 +113,11 @@ class Worker:
         for server in self._servers:
             server.close()
         self._servers.clear()
+        for listener in self._listeners:
+            if now:
+                self._accept_waiting(listener)
+            listener.close()
+        self._listeners.clear()
         if not core.draining:
             self._loop.call_later(self._settings.timeouts.drain, self._give_up)
         core.draining = True
@@ -122,7 +125,27 @@ class Worker:
             pool.close_idle()
         for client in list(core.clients):
             client.drain(now)
-        core.tick()
+
+    def _check_done(self) -> None:
+        if not self._adopting:
+            self._done.set()
+
+    def _accept_waiting(self, listener: socket.socket) -> None:
+        """Closing a socket resets the connections that wait in it; take them first."""
+        for _ in range(BACKLOG):
+            try:
+                accepted, _ = listener.accept()
+            except OSError:
+                return
+            self._adopting.add(
+                task := self._loop.create_task(
+                    self._loop.connect_accepted_socket(self._connection, accepted, ssl=self._context)
+                )
+            )
+            task.add_done_callback(self._adopting.discard)
+
+    def _connection(self) -> Downstream:
+        return Downstream(self._core, b"https" if self._context else b"http")
 
     def _give_up(self) -> None:
         """The drain time is over: idle connections close now, the rest is cut off."""
