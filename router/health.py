@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 
 from loguru import logger
 
-from .config import Health, Settings, Tls
+from .config import Health, Settings
+from .proxy.tls import upstream_context
 from .table import ARMS, Table
 
 #: Checks are spread by this share of the interval, so that endpoints aren't all asked at once.
@@ -60,15 +61,6 @@ class Judge:
         self.up = healthy
         self._streak = 0
         return True
-
-
-def upstream_tls(tls: Tls) -> ssl.SSLContext:
-    """How https:// endpoints are verified."""
-    context = ssl.create_default_context(cafile=str(tls.upstream_ca) if tls.upstream_ca else None)
-    if not tls.upstream_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 async def check(url: str, path: str, timeout: float, context: ssl.SSLContext) -> str:
@@ -121,7 +113,7 @@ class Prober:
     def _take(self, settings: Settings) -> None:
         self._health: Health = settings.health
         self._arms = (settings.stable, settings.canary)
-        self._context = upstream_tls(settings.tls)
+        self._context = upstream_context(settings.tls)
         known = self._judges if settings.health.interval else {}
         self._judges = {
             (arm, url): known.get((arm, url)) or Judge() for arm, urls in enumerate(self._arms) for url in urls

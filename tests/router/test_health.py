@@ -13,7 +13,8 @@ import trustme
 
 from router import health
 from router.config import Tls
-from router.health import Change, Judge, Prober, check, upstream_tls
+from router.health import Change, Judge, Prober, check
+from router.proxy.tls import upstream_context
 from router.table import CANARY, STABLE, Table
 from tests.router.fakes import CANARY_URL, STABLE_URL, make_settings
 
@@ -93,7 +94,7 @@ def _answering(octets: bytes) -> Answer:
 )
 async def test_any_status_below_500_is_healthy(octets: bytes, reason: str) -> None:
     async with _serving(_answering(octets)) as port:
-        assert await check(f"http://127.0.0.1:{port}", "/ping", 5, upstream_tls(Tls())) == reason
+        assert await check(f"http://127.0.0.1:{port}", "/ping", 5, upstream_context(Tls())) == reason
 
 
 async def test_a_check_asks_for_the_path_and_closes() -> None:
@@ -104,13 +105,13 @@ async def test_a_check_asks_for_the_path_and_closes() -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
 
     async with _serving(answer) as port:
-        await check(f"http://127.0.0.1:{port}", "/ping?deep=1", 5, upstream_tls(Tls()))
+        await check(f"http://127.0.0.1:{port}", "/ping?deep=1", 5, upstream_context(Tls()))
     assert heads[0].startswith(f"GET /ping?deep=1 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n".encode())
     assert b"Connection: close\r\n" in heads[0]
 
 
 async def test_a_refused_connection_is_named(unused_tcp_port: int) -> None:
-    reason = await check(f"http://127.0.0.1:{unused_tcp_port}", "/", 5, upstream_tls(Tls()))
+    reason = await check(f"http://127.0.0.1:{unused_tcp_port}", "/", 5, upstream_context(Tls()))
     assert reason == "connection refused"
 
 
@@ -119,7 +120,7 @@ async def test_a_silent_endpoint_is_given_up_on() -> None:
         await reader.read()
 
     async with _serving(answer) as port:
-        assert await check(f"http://127.0.0.1:{port}", "/", 0.02, upstream_tls(Tls())) == "no answer within 0.02 s"
+        assert await check(f"http://127.0.0.1:{port}", "/", 0.02, upstream_context(Tls())) == "no answer within 0.02 s"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ async def test_certificates_are_verified(tmp_path: Path, verified: str, names: s
     authority.issue_cert(names).configure_cert(context)
     tls = Tls(upstream_ca=tmp_path / "ca.pem" if verified == "ca" else None, upstream_verify=verified != "off")
     async with _serving(_answering(b"HTTP/1.1 200 OK\r\n\r\n"), context) as port:
-        found = await check(f"https://127.0.0.1:{port}", "/", 5, upstream_tls(tls))
+        found = await check(f"https://127.0.0.1:{port}", "/", 5, upstream_context(tls))
     assert found.startswith(reason)
     assert bool(found) is bool(reason)
 
