@@ -133,7 +133,7 @@ def test_a_comparison_fills_the_goals_and_warns(tmp_path: Path) -> None:
         "measured": 1.5,
         "verdict": "reached",
     }
-    assert written["scenarios"][0]["raw"][0]["rps"] == 300
+    assert written["scenarios"][0]["raw"][1]["rps"] == 300
 
 
 def test_numbers_are_grouped_and_gaps_shown() -> None:
