@@ -26,7 +26,7 @@ from .machine import describe
 from .memory import run_growth, run_idle
 from .peers import PEERS
 from .processes import Unavailable
-from .report import Outcome, gathered, show, show_goals, write_json
+from .report import Outcome, show, show_goals, write_json
 from .streams import run_download, run_upload
 from .upstream import Upstream, start_upstream
 from .workers import run_workers
@@ -67,9 +67,9 @@ def main() -> int:
     except Unavailable as reason:
         console.print(f"the bench can't run here: {reason}", style="red")
         return 2
-    show_goals(console, gathered(outcomes))
+    show_goals(console, outcomes)
     if arguments.json:
-        write_json(arguments.json, outcomes, describe() | {"cores": str(bench.cores.note)})
+        write_json(arguments.json, outcomes, describe() | {"pinning": bench.cores.note})
     return code
 
 

@@ -20,6 +20,7 @@ CLIENTS = 1000
 GROWTH_REQUESTS = 1_000_000
 GROWTH_SECONDS = 180.0  # bound in time, for a slow machine
 _STEP_SECONDS = 4.0
+_ROWS = 8  # printed; JSON has them all
 _REQUEST = (
     b"GET / HTTP/1.1\r\nHost: app.example.test\r\nUser-Agent: bench\r\nAccept: */*\r\nCookie: cutover_id=%032x\r\n\r\n"
 )
@@ -74,17 +75,19 @@ def run_growth(bench: Bench, upstream: Upstream) -> Outcome:
     """Another user in each request, so that everything kept for a user would show."""
     outcome = Outcome("growth", "RSS of a worker over many requests", ("requests", "RSS MB"))
     goal = GROWTH_REQUESTS // 10 if bench.options.quick else GROWTH_REQUESTS
-    requests, sizes = 0, []
+    requests = 0
+    steps: list[tuple[int, float]] = []
     with bench.only_inside():
         peer = start_peer(bench, "cutover", Setup(free_port(), upstream.port, bench.cores.proxy))
         deadline = time.monotonic() + GROWTH_SECONDS
         while requests < goal and time.monotonic() < deadline:
             requests += run_wrk(bench, peer.url("/"), Load("browser"), _STEP_SECONDS, bench.cores.load).requests
-            sizes.append(worker_rss(peer.process.pid) / MEGA)
-            outcome.rows.append((number(requests, 0), number(sizes[-1], 2)))
-            outcome.raw.append({"requests": requests, "rss": sizes[-1]})
-            bench.say(f"  {requests:,} requests, {sizes[-1]:.2f} MB")
-    outcome.figures["growth.rss"] = grown(sizes)
+            steps.append((requests, worker_rss(peer.process.pid) / MEGA))
+            bench.say(f"  {requests:,} requests, {steps[-1][1]:.2f} MB")
+    outcome.raw = [{"requests": count, "rss": size} for count, size in steps]
+    shown = [*steps[: -1 : len(steps) // _ROWS + 1], steps[-1]]
+    outcome.rows = [(number(count, 0), number(size)) for count, size in shown]
+    outcome.figures["growth.rss"] = grown([size for _, size in steps])
     if requests < goal:
         outcome.notes.append(f"ended after {GROWTH_SECONDS:.0f} s with {requests:,} of {goal:,} requests")
     return outcome

@@ -31,6 +31,8 @@ class Outcome:
     rows: list[tuple[str, ...]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
+    unsure: set[str] = field(default_factory=set)
+    """Names of figures that other programs' load may have moved."""
     raw: list[dict[str, object]] = field(default_factory=list)
 
 
@@ -73,6 +75,8 @@ def comparison(
         outcome.rows.append((titles.get(peer, peer), *cells, *map(number, ratios.values()), spread))
     if samples:
         outcome.notes += _warnings(samples)
+    if any(sample.foreign > FOREIGN_MUCH for sample in samples):
+        outcome.unsure = {key for key in outcome.figures if ".cpu." not in key}
     return outcome
 
 
@@ -108,27 +112,40 @@ def show(console: Console, outcome: Outcome) -> None:
         console.print(f"  {note}", style="dim", highlight=False)
 
 
-def show_goals(console: Console, figures: Mapping[str, float]) -> None:
+def show_goals(console: Console, outcomes: Sequence[Outcome]) -> None:
+    unsure = _unsure(outcomes)
     table = Table(title="Goals of shared/router.md", title_justify="left", title_style="bold")
     table.add_column("figure")
     table.add_column("goal", justify="right")
     table.add_column("measured", justify="right")
     table.add_column("")
-    for goal, measured, verdict in judge_all(figures):
+    for goal, measured, verdict in judge_all(gathered(outcomes)):
         value = f"{number(measured)}{goal.unit if measured is not None else ''}"
-        table.add_row(goal.title, goal.wanted, value, f"[{_COLOUR[verdict]}]{verdict}")
+        doubt = " (others used the machine)" if goal.key in unsure else ""
+        table.add_row(goal.title, goal.wanted, value, f"[{_COLOUR[verdict]}]{verdict}[/]{doubt}")
     console.print(table)
 
 
 def write_json(path: Path, outcomes: Sequence[Outcome], about: Mapping[str, object]) -> None:
-    figures = gathered(outcomes)
+    unsure = _unsure(outcomes)
     goals = [
-        {"figure": goal.title, "goal": goal.wanted, "measured": measured, "verdict": verdict}
-        for goal, measured, verdict in judge_all(figures)
+        {
+            "figure": goal.title,
+            "goal": goal.wanted,
+            "measured": measured,
+            "verdict": verdict,
+            "unsure": goal.key in unsure,
+        }
+        for goal, measured, verdict in judge_all(gathered(outcomes))
     ]
-    document = {"about": about, "goals": goals, "scenarios": [asdict(outcome) for outcome in outcomes]}
+    scenarios = [asdict(outcome) | {"unsure": sorted(outcome.unsure)} for outcome in outcomes]
+    document = {"about": about, "goals": goals, "scenarios": scenarios}
     path.write_text(json.dumps(document, indent=1, default=str) + "\n")
 
 
 def gathered(outcomes: Sequence[Outcome]) -> dict[str, float]:
     return {key: value for outcome in outcomes for key, value in outcome.figures.items()}
+
+
+def _unsure(outcomes: Sequence[Outcome]) -> set[str]:
+    return {key for outcome in outcomes for key in outcome.unsure}

@@ -12,7 +12,7 @@ from tests.bench.goals import GOALS, Verdict, judge_all
 from tests.bench.lag import Seen, lag_ms
 from tests.bench.load import Sample, parse
 from tests.bench.machine import plan_cores, taskset
-from tests.bench.report import comparison, gathered, number, show, show_goals, write_json
+from tests.bench.report import comparison, number, show, show_goals, write_json
 from tests.bench.stats import calmest, grown, median_of, paired_ratios, ratio, rotated
 from tests.bench.streams import content_length
 
@@ -114,6 +114,7 @@ def test_a_comparison_fills_the_goals_and_warns(tmp_path: Path) -> None:
     outcome = comparison("main", "Title", rounds[::-1], {"cutover": "cutover", "nginx": "nginx!"})
     assert outcome.figures["main.rps.nginx"] == 1.5
     assert outcome.figures["main.p99.nginx"] == pytest.approx(2 / 3)
+    assert {"main.rps.nginx", "main.p99.nginx"} == outcome.unsure
     assert "main.rps.cutover" not in outcome.figures
     assert [row[0] for row in outcome.rows] == ["cutover", "nginx!"]
     assert all(len(row) == len(outcome.head) for row in outcome.rows)
@@ -124,7 +125,7 @@ def test_a_comparison_fills_the_goals_and_warns(tmp_path: Path) -> None:
 
     console = Console(width=150, record=True, quiet=True)
     show(console, outcome)
-    show_goals(console, gathered([outcome]))
+    show_goals(console, [outcome])
     write_json(tmp_path / "out.json", [outcome], {"cores": "2"})
     written = json.loads((tmp_path / "out.json").read_text())
     assert written["goals"][0] == {
@@ -132,6 +133,7 @@ def test_a_comparison_fills_the_goals_and_warns(tmp_path: Path) -> None:
         "goal": "≥ 1",
         "measured": 1.5,
         "verdict": "reached",
+        "unsure": True,
     }
     assert written["scenarios"][0]["raw"][1]["rps"] == 300
 
