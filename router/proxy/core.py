@@ -23,6 +23,7 @@ from .pool import Pool
 
 if TYPE_CHECKING:
     from .downstream import Downstream
+    from .tunnel import Tunnel
 
 #: Seconds between sweeps: the slack of every timer. 1,000 connections cost about 60 µs a sweep.
 TICK = 0.1
@@ -101,7 +102,7 @@ class Core:
         self.clients: set[Downstream] = set()
         self.swept: set[Swept] = set()
         self.stalled: set[Downstream] = set()
-        self.tunnels = 0
+        self.tunnels: set[Tunnel] = set()
         self.draining = False
         self.on_idle: Callable[[], None] | None = None
         self.now = monotonic()
@@ -152,13 +153,13 @@ class Core:
         for pool in self.pools:
             pool.tick(now)
         self._gauges()
-        if self.draining and not self.clients and self.on_idle is not None:
+        if self.draining and not self.clients and not self.tunnels and self.on_idle is not None:
             self.on_idle()
 
     def _gauges(self) -> None:
         cells = self.cells
-        cells[GAUGES + CLIENTS] = len(self.clients)
-        cells[GAUGES + TUNNELS] = self.tunnels
+        cells[GAUGES + CLIENTS] = len(self.clients) + len(self.tunnels)
+        cells[GAUGES + TUNNELS] = len(self.tunnels)
         for pool in self.pools:
             cells[GAUGES + ACTIVE + pool.arm] = pool.busy + pool.waiting
             cells[GAUGES + IDLE + pool.arm] = pool.idle

@@ -24,6 +24,7 @@ from ..wire.request import Request
 from .exchange import ANSWERING, Exchange
 from .heads import Heads
 from .stall import Stall
+from .tunnel import Tunnel
 from .upload import Incoming, Upload
 
 if TYPE_CHECKING:
@@ -40,16 +41,18 @@ class State(enum.IntEnum):
 
     HEAD = 0  # of a request, or of the next one
     BUSY = 1  # a request is being answered; its body, or pipelined requests
-    TUNNEL = 2
-    LINGER = 3  # nothing; it is read so that our last answer isn't lost to a reset
-    CLOSED = 4
+    LINGER = 2  # nothing; it is read so that our last answer isn't lost to a reset
+    CLOSED = 3  # nothing; or the connection is a tunnel now
 
 
-HEAD, BUSY, TUNNEL, LINGER, CLOSED = State
+HEAD, BUSY, LINGER, CLOSED = State
 
 
-class Downstream(asyncio.Protocol):
-    """A client connection; `send`, `send_error`, `finished`, `tunnel` and `abort` are for its exchange."""
+class Downstream:
+    """A client connection; `send_error`, `finished`, `tunnel` and `abort` are for its exchange.
+
+    An `asyncio.Protocol` by its methods; not derived from it, so that it can be compiled (accelerate.py).
+    """
 
     __slots__ = (
         "_body",
@@ -62,7 +65,6 @@ class Downstream(asyncio.Protocol):
         "_read_paused",
         "_scheme",
         "_stall",
-        "_upstream",
         "_write_paused",
         "deadline",
         "state",
@@ -77,7 +79,6 @@ class Downstream(asyncio.Protocol):
         self._buffer = b""
         self._head_since = False  # a byte of the next head has come
         self._exchange: Exchange | None = None
-        self._upstream: Upstream | None = None  # of a tunnel
         self._body: Incoming | None = None
         self._eof = False
         self._read_paused = False
@@ -111,10 +112,6 @@ class Downstream(asyncio.Protocol):
         if exchange is not None:
             self._core.counters.client_error("gone")
             exchange.abandon()
-        upstream, self._upstream = self._upstream, None
-        if upstream is not None:
-            self._core.tunnels -= 1
-            upstream.close()
 
     def _forget(self) -> None:
         self.state = CLOSED
@@ -166,8 +163,12 @@ class Downstream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         state = self.state
         if state is HEAD:
-            if data == self._heads.last and not self._buffer:
+            if data == self._heads.last and not self._buffer and not self._write_paused:
                 self._begin(b"")
+            elif self._write_paused:
+                # The client doesn't read its answers: no further request of it runs.
+                self._buffer += data
+                self.update_reading()
             else:
                 data, self._buffer = self._buffer + data, b""
                 self._read_head(data)
@@ -178,8 +179,6 @@ class Downstream(asyncio.Protocol):
                     self.update_reading()
             else:
                 self._read_body(self._body, data)
-        elif state is TUNNEL and self._upstream is not None:
-            self._upstream.send(data)
 
     def _read_head(self, data: bytes) -> None:
         try:
@@ -214,6 +213,8 @@ class Downstream(asyncio.Protocol):
         exchange = self._exchange = Exchange(core, self, heads, cookie)
         if heads.request.body == 0:
             self._buffer = rest
+            if len(rest) > PIPELINE_BYTES:
+                self.update_reading()
             exchange.start()
         else:
             self._begin_body(exchange, heads.request, rest)
@@ -261,9 +262,6 @@ class Downstream(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client sends no more; it may still want its answer (RFC 9112 9.6 leaves that to us)."""
         self._eof = True
-        if self.state is TUNNEL and self._upstream is not None:
-            self._upstream.send_eof()
-            return True
         exchange = self._exchange
         if self.state is not BUSY or exchange is None or not exchange.body_done or self._scheme == b"https":
             return False
@@ -293,12 +291,11 @@ class Downstream(asyncio.Protocol):
             self._core.loop.call_soon(self._next)
 
     def _next(self) -> None:
-        if self.state is not HEAD or self._write_paused:
-            return
-        self.update_reading()
-        data, self._buffer = self._buffer, b""
-        if data:
-            self._read_head(data)
+        if self.state is HEAD and not self._write_paused:
+            data, self._buffer = self._buffer, b""
+            if data:
+                self._read_head(data)
+            self.update_reading()
 
     def _end(self) -> None:
         """Close after an answer. While the client may still be sending, read on for a while: closing a socket with
@@ -323,50 +320,38 @@ class Downstream(asyncio.Protocol):
         self._end()
 
     def tunnel(self, upstream: Upstream) -> None:
-        """Join this connection to an upstream's; what the client has already sent goes first."""
+        """Join this connection to an upstream's, for good."""
         self._exchange = None
-        self._upstream = upstream
-        self.state = TUNNEL
-        self.deadline = inf
-        self._core.tunnels += 1
-        data, self._buffer = self._buffer, b""
-        if data:
-            upstream.send(data)
-        if self._eof:
-            upstream.send_eof()
-        self.update_reading()
-
-    def tunnel_eof(self) -> bool:
-        """The upstream sends no more; True keeps its side open for what the client still sends."""
-        if not self.transport.can_write_eof() or self._eof:
-            self.close()
-            return False
-        self.transport.write_eof()
-        return True
+        early, self._buffer = self._buffer, b""
+        self._resume()
+        self._forget()
+        Tunnel(self._core, self.transport, upstream).begin(early, self._eof)
 
     # Flow control.
 
     def update_reading(self) -> None:
         """Pause or resume reading as the state of both sides asks."""
-        if self.state is CLOSED:
+        if self.state is CLOSED or self._wants_pause() == self._read_paused:
             return
-        pause = self._wants_pause()
-        if pause == self._read_paused:
-            return
-        self._read_paused = pause
-        if pause:
-            if self._body is not None:
-                self.deadline = inf
-            self.transport.pause_reading()
-        else:
+        if self._read_paused:
+            self._resume()
             if self._body is not None:
                 self.deadline = self._body.restart(self._core.now)
+            return
+        self._read_paused = True
+        if self._body is not None:
+            self.deadline = inf
+        self.transport.pause_reading()
+
+    def _resume(self) -> None:
+        if self._read_paused:
+            self._read_paused = False
             if not self._eof:
                 self.transport.resume_reading()
 
     def _wants_pause(self) -> bool:
-        if self.state is TUNNEL:
-            return self._upstream is not None and self._upstream.write_paused
+        if self.state is HEAD:
+            return self._write_paused and self._buffer != b""
         exchange = self._exchange
         if self.state is not BUSY or exchange is None:
             return False
@@ -378,22 +363,19 @@ class Downstream(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._write_paused = True
-        upstream = self._source()
-        if upstream is not None:
-            upstream.pause_reading()
         self._watch_stall()
+        exchange = self._exchange
+        if exchange is not None and exchange.upstream is not None:
+            exchange.upstream.pause_reading()
 
     def resume_writing(self) -> None:
         self._write_paused = False
         self._core.stalled.discard(self)
-        upstream = self._source()
-        if upstream is not None:
-            upstream.resume_reading()
+        exchange = self._exchange
+        if exchange is not None and exchange.upstream is not None:
+            exchange.upstream.resume_reading()
         if self.state is HEAD:
             self._next()
-
-    def _source(self) -> Upstream | None:
-        return self._exchange.upstream if self._exchange is not None else self._upstream
 
     def _watch_stall(self) -> None:
         core = self._core

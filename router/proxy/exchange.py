@@ -174,8 +174,9 @@ class Exchange:
         self._settle(error)
 
     def _may_repeat(self) -> bool:
-        """Whether sending the request once more is safe and possible."""
-        return self.request.idempotent and (self.upload is None or self.upload.is_kept)
+        """Whether sending the request once more is safe and possible: nobody has seen any of its answer."""
+        kept = self.upload is None or self.upload.is_kept
+        return self.request.idempotent and kept and not self._interims
 
     def _settle(self, error: UpstreamError) -> None:
         """Count a failure, then let stable answer where that is safe, else answer with the error."""
@@ -263,10 +264,9 @@ class Exchange:
             self.down.transport.write(response.head + b"\r\n")
         return True
 
-    def switched(self, response: Response, rest: bytes) -> None:
-        """101: from here on bytes go both ways untouched."""
-        upstream, core = self.upstream, self._core
-        assert upstream is not None
+    def switched(self, upstream: Upstream, response: Response, rest: bytes) -> None:
+        """101: from here on bytes go both ways untouched; `rest` came behind the head."""
+        core = self._core
         core.counters.count(UPGRADES)
         self._observe(101, monotonic())
         self.phase = DONE
@@ -289,7 +289,6 @@ class Exchange:
 
     def _finish(self) -> None:
         self.phase = DONE
-        self.upstream = None
         now = monotonic()
         self._observe(self._status, now)
         self.down.finished(self.closes, now)

@@ -10,7 +10,7 @@ import asyncio
 import socket
 import ssl
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from ..errors import UpstreamError
@@ -122,11 +122,16 @@ class Pool:
                 upstream.close()
         if endpoint.busy + endpoint.connecting + len(idle) < self._limit:
             self._open(endpoint, exchange)
-        elif len(self._queue) >= self._queue_limit:
+        elif len(self._queue) >= self._queue_limit and not self._forget_gone():
             self._core.loop.call_soon(exchange.failed, UpstreamError("too many requests wait", "pool", 503))
         else:
             self._queue.append((self._core.now + self._core.timeouts.pool_wait, exchange))
         return None
+
+    def _forget_gone(self) -> bool:
+        """Take requests whose clients left out of the full queue; whether that made room."""
+        self._queue = deque(entry for entry in self._queue if entry[1].wants_connection())
+        return len(self._queue) < self._queue_limit
 
     def _choose(self, tried: tuple[Endpoint, ...]) -> Endpoint | None:
         """Least outstanding requests among those that are up; ties take turns. None up: any, rather than none."""
@@ -149,15 +154,17 @@ class Pool:
 
     async def _connect(self, endpoint: Endpoint, exchange: Exchange) -> None:
         core = self._core
+        upstream = Upstream(core, endpoint)
         try:
             async with asyncio.timeout(core.timeouts.connect):
-                _, upstream = await core.loop.create_connection(
-                    lambda: Upstream(core, endpoint), endpoint.host, endpoint.port, ssl=endpoint.tls
+                await core.loop.create_connection(
+                    lambda: cast(asyncio.Protocol, upstream), endpoint.host, endpoint.port, ssl=endpoint.tls
                 )
         except (OSError, ssl.CertificateError) as error:
             endpoint.connecting -= 1
             self._count_failure(endpoint)
             exchange.failed(_translate(error), endpoint)
+            self._open_for_next(endpoint)
             return
         except BaseException:
             endpoint.connecting -= 1
@@ -196,6 +203,10 @@ class Pool:
             endpoint.busy -= 1
         elif upstream in endpoint.idle:
             endpoint.idle.remove(upstream)
+        self._open_for_next(endpoint)
+
+    def _open_for_next(self, endpoint: Endpoint) -> None:
+        """A place for a connection became free: whoever waits longest gets it."""
         if self._queue and (exchange := self._next()) is not None:
             self._open(endpoint, exchange)
 

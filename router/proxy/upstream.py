@@ -20,7 +20,6 @@ from ..wire.response import CHUNKED, AnswerError, Response
 
 if TYPE_CHECKING:
     from .core import Core
-    from .downstream import Downstream
     from .exchange import Exchange
     from .pool import Endpoint
 
@@ -37,15 +36,17 @@ class State(enum.IntEnum):
     IDLE = 0
     HEAD = 1
     BODY = 2
-    TUNNEL = 3
-    CLOSED = 4
+    CLOSED = 3  # or part of a tunnel
 
 
-IDLE, HEAD, BODY, TUNNEL, CLOSED = State
+IDLE, HEAD, BODY, CLOSED = State
 
 
-class Upstream(asyncio.Protocol):
-    """Created by the pool; `begin` starts a request, the exchange hears of the answer piece by piece."""
+class Upstream:
+    """An `asyncio.Protocol` by its methods; not derived from it, so that it can be compiled (accelerate.py).
+
+    Created by the pool; `begin` starts a request, the exchange hears of the answer piece by piece.
+    """
 
     __slots__ = (
         "_buffer",
@@ -58,12 +59,11 @@ class Upstream(asyncio.Protocol):
         "_reader",
         "_response",
         "_salvage",
-        "_transport",
         "deadline",
         "endpoint",
-        "peer",
         "served",
         "state",
+        "transport",
         "write_paused",
     )
 
@@ -76,7 +76,6 @@ class Upstream(asyncio.Protocol):
         self.served = False  # a request was answered on it before
         self.deadline = inf
         self.write_paused = False
-        self.peer: Downstream | None = None  # the client at the other end of a tunnel
         self._exchange: Exchange | None = None
         self._buffer = b""
         self._reader: BodyReader | None = None
@@ -89,8 +88,8 @@ class Upstream(asyncio.Protocol):
     # Life of the connection.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(WRITE_HIGH)
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(WRITE_HIGH)
         found = transport.get_extra_info("socket")
         if found is not None:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -98,10 +97,10 @@ class Upstream(asyncio.Protocol):
 
     def is_quiet(self) -> bool:
         """Whether an idle connection shows no sign of closing; asked before a request that can't be repeated."""
-        if self._transport.is_closing():
+        if self.transport.is_closing():
             return False
         poll = select.poll()
-        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLRDHUP)
+        poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLRDHUP)
         return not poll.poll(0)
 
     def begin(self, exchange: Exchange, data: bytes, whole: bool) -> None:
@@ -109,23 +108,17 @@ class Upstream(asyncio.Protocol):
         self._exchange = exchange
         self.state = HEAD
         self.deadline = self._core.now + exchange.first_byte
-        self._transport.write(data)
+        self.transport.write(data)
         if not whole:
             # A write that fails in mid-upload drops the socket with the answer that explains why still in it; a
             # second handle on it lets us read that answer (rule B3).
-            self._salvage = socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno()))
+            self._salvage = socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno()))
 
     def send(self, data: bytes) -> None:
-        """More of the request's body, or of a tunnel."""
+        """More of the request's body."""
         if self._exchange is not None and self.state is HEAD:
             self.deadline = self._core.now + self._exchange.first_byte
-        self._transport.write(data)
-
-    def send_eof(self) -> None:
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
-        else:
-            self._transport.close()
+        self.transport.write(data)
 
     def close(self) -> None:
         """Drop the connection, whatever it does; the exchange isn't told."""
@@ -138,7 +131,7 @@ class Upstream(asyncio.Protocol):
         if self._salvage is not None:
             self._salvage.close()
             self._salvage = None
-        self._transport.abort()
+        self.transport.abort()
         self._core.pools[self.endpoint.pool.arm].lost(self, was_busy)
 
     def expire(self, now: float) -> None:
@@ -156,27 +149,23 @@ class Upstream(asyncio.Protocol):
         self.write_paused = True
         if self._exchange is not None:
             self._exchange.down.update_reading()
-        elif self.peer is not None:
-            self.peer.update_reading()
 
     def resume_writing(self) -> None:
         self.write_paused = False
         if self._exchange is not None:
             self._exchange.down.update_reading()
-        elif self.peer is not None:
-            self.peer.update_reading()
 
     def pause_reading(self) -> None:
         if not self._read_paused and self.state is not CLOSED:
             self._read_paused = True
             self.deadline = inf
-            self._transport.pause_reading()
+            self.transport.pause_reading()
 
     def resume_reading(self) -> None:
         if self._read_paused:
             self._read_paused = False
             if self.state is not CLOSED:
-                self._transport.resume_reading()
+                self.transport.resume_reading()
                 if self.state is BODY:
                     self._set_silence()
 
@@ -191,9 +180,6 @@ class Upstream(asyncio.Protocol):
             self._read_head(data)
         elif state is BODY:
             self._read_body(data)
-        elif state is TUNNEL:
-            if self.peer is not None:
-                self.peer.transport.write(data)
         else:
             self.close()  # unasked bytes: nothing that follows can be attributed (RFC 9112 9.2)
 
@@ -241,11 +227,10 @@ class Upstream(asyncio.Protocol):
             if not (exchange.request.upgrades and response.upgrades):
                 self._break(UpstreamError("upstream switched protocols unasked", "bad_response"), True)
                 return
-            self.state = TUNNEL
-            self.deadline = inf
-            self._exchange = None
-            self.peer = exchange.down
-            exchange.switched(response, rest)
+            self.state = CLOSED
+            self._core.swept.discard(self)
+            exchange.upstream = self._exchange = None
+            exchange.switched(self, response, rest)
             return
         if not exchange.interim(response):
             self._break(UpstreamError("upstream sent too many interim answers", "bad_response"), True)
@@ -292,7 +277,7 @@ class Upstream(asyncio.Protocol):
         if reader.done:
             if reader.rest:
                 # The answer itself is whole; what follows it makes the connection unusable.
-                self._exchange = None
+                exchange.upstream = self._exchange = None
                 self.close()
             else:
                 self._complete(response)
@@ -306,15 +291,18 @@ class Upstream(asyncio.Protocol):
         self.deadline = inf if streams else self._core.now + self._core.timeouts.response_idle
 
     def _complete(self, response: Response) -> None:
-        """The answer has ended: back to the pool, or closed when either side can't take another request."""
+        """The answer has ended: back to the pool, or closed when either side can't take another request.
+
+        The exchange lets go first: what its client does from now on must not touch this connection.
+        """
         exchange = self._exchange
         assert exchange is not None
+        exchange.upstream = self._exchange = None
         self._reader = None
         self._response = None
         if self._read_paused:
             self.resume_reading()
-        if response.keep_alive and exchange.body_done and not self.write_paused:
-            self._exchange = None
+        if response.keep_alive and not self.write_paused and (exchange.upload is None or exchange.upload.done):
             self.served = True
             if self._salvage is not None:
                 self._salvage.close()
@@ -326,8 +314,6 @@ class Upstream(asyncio.Protocol):
     # Ends.
 
     def eof_received(self) -> bool:
-        if self.state is TUNNEL and self.peer is not None:
-            return self.peer.tunnel_eof()
         self._ended(None)
         return False
 
@@ -337,11 +323,6 @@ class Upstream(asyncio.Protocol):
     def _ended(self, error: Exception | None) -> None:
         state, exchange = self.state, self._exchange
         if state is CLOSED:
-            return
-        if state is TUNNEL:
-            self.close()
-            if self.peer is not None:
-                self.peer.close()
             return
         if state is HEAD and self._salvage is not None and self._read_salvage():
             return

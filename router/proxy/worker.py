@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import sys
-from typing import Any
+from typing import Any, cast
 
 from loguru import logger
 
@@ -144,14 +144,16 @@ class Worker:
             )
             task.add_done_callback(self._adopting.discard)
 
-    def _connection(self) -> Downstream:
-        return Downstream(self._core, b"https" if self._context else b"http")
+    def _connection(self) -> asyncio.Protocol:
+        return cast(asyncio.Protocol, Downstream(self._core, b"https" if self._context else b"http"))
 
     def _give_up(self) -> None:
         """The drain time is over: idle connections close now, the rest is cut off."""
         for client in list(self._core.clients):
             client.drain(True)
             client.abort()
+        for tunnel in list(self._core.tunnels):
+            tunnel.abort()
         self._done.set()
 
 

@@ -7,7 +7,7 @@ A reader is fed whatever arrived and gives back payload without any framing, so 
 from __future__ import annotations
 
 import re
-from typing import Protocol
+from typing import Final, Protocol
 
 from .fields import FieldError, HeadLimits, check_fields
 
@@ -75,16 +75,21 @@ class UntilCloseBody:
         return data
 
 
+# What the next bytes of a chunked body must be.
+_SIZE: Final = 0
+_DATA: Final = 1
+_DATA_END: Final = 2
+_TRAILERS: Final = 3
+
+
 class ChunkedBody:
     """A chunked body; its state is what the next bytes must be."""
 
     __slots__ = ("_buffer", "_extensions", "_left", "_limits", "_state", "done", "rest")
 
-    _SIZE, _DATA, _DATA_END, _TRAILERS = range(4)
-
     def __init__(self, limits: HeadLimits) -> None:
         self._limits = limits
-        self._state = self._SIZE
+        self._state = _SIZE
         self._buffer = b""
         self._left = 0
         self._extensions = 0
@@ -109,23 +114,23 @@ class ChunkedBody:
 
     def _step(self, data: bytes, position: int, payload: list[bytes]) -> int:
         """Read one element at `position`; the position behind it, or -1 when it hasn't all arrived."""
-        if self._state == self._SIZE:
+        if self._state == _SIZE:
             return self._read_size(data, position)
-        if self._state == self._DATA:
+        if self._state == _DATA:
             piece = data[position : position + self._left]
             if not piece:
                 return -1
             payload.append(piece)
             self._left -= len(piece)
             if self._left == 0:
-                self._state = self._DATA_END
+                self._state = _DATA_END
             return position + len(piece)
-        if self._state == self._DATA_END:
+        if self._state == _DATA_END:
             if data[position : position + 2] != b"\r\n"[: len(data) - position]:
                 raise BodyError("chunk is longer than its size")
             if len(data) - position < 2:
                 return -1
-            self._state = self._SIZE
+            self._state = _SIZE
             return position + 2
         return self._read_trailers(data, position)
 
@@ -142,7 +147,7 @@ class ChunkedBody:
             if self._extensions > EXTENSIONS_MAX:
                 raise BodyError("too many chunk extension bytes")
         self._left = int(match[1], 16)
-        self._state = self._DATA if self._left else self._TRAILERS
+        self._state = _DATA if self._left else _TRAILERS
         return end + 2
 
     def _check_partial(self, data: bytes, position: int) -> None:
