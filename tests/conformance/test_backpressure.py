@@ -184,12 +184,20 @@ def test_error_on_a_large_upload_reaches_the_client(router: Router) -> None:
         assert not client.was_reset
 
 
-def test_F9_client_gone_during_the_answer_ends_the_upstream_connection(router: Router) -> None:
+@pytest.mark.parametrize("how", ["reset", "close"])
+def test_F9_client_gone_during_the_answer_ends_the_upstream_connection(router: Router, how: str) -> None:
+    """A FIN alone may be a half-close; the next piece that can't be delivered tells that it wasn't."""
+    piece = b"10000\r\n" + b"x" * 65536 + b"\r\n"
     first = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
-    router.stable.play([steps.message(), steps.send(first), steps.hang()])
+    gone = router.stable.gate()
+    more = [] if how == "reset" else [steps.wait(gone), *[steps.send(piece)] * 500]
+    router.stable.play([steps.message(), steps.send(first), *more, steps.hang()])
     with router.connect() as client:
         client.send(GET)
         client.until(b"hello")
+        if how == "reset":
+            client.reset()
+    gone.set()
     router.stable.connection(0).wait_ended()
 
 

@@ -230,6 +230,16 @@ def test_event_streams_may_be_silent(short: Router) -> None:
         assert listener.exactly(7) == b"\r\n0\r\n\r\n"
 
 
+def test_event_stream_of_a_client_that_left_is_ended(short: Router) -> None:
+    """No timer guards a silent event stream; so a closed browser tab (a FIN, nothing to write) must end it somehow."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    short.stable.play([steps.message(), steps.send(head + b"7\r\ndata:1\n\r\n"), steps.hang()])
+    with short.connect() as client:
+        client.send(GET)
+        client.until(b"data:1\n\r\n")
+    short.stable.connection(0).wait_ended()
+
+
 def test_client_that_takes_nothing_is_dropped(short: Router) -> None:
     """write_idle: neither side may be held by a reader that stopped."""
     size = 64 * 1024 * 1024
