@@ -20,13 +20,15 @@ FRAMINGS = {
 }
 
 
+# Short answers of the canary with a Content-Length are held back until they are whole, by design.
+PLACES = [(arm, framing) for arm in ("stable", "canary") for framing in FRAMINGS if (arm, framing) != ("canary", "cl")]
+
+
 @pytest.mark.parametrize("fields", list(TYPES.values()), ids=list(TYPES))
-@pytest.mark.parametrize("framing", list(FRAMINGS.values()), ids=list(FRAMINGS))
+@pytest.mark.parametrize(("arm", "framed"), PLACES)
 @pytest.mark.parametrize("version", [b"1.1", b"1.0"])
-@pytest.mark.parametrize("arm", ["stable", "canary"])
-def test_each_piece_is_flushed(router: Router, arm: str, version: bytes, framing: bytes, fields: bytes) -> None:
-    if arm == "canary" and framing.startswith(b"Content-Length"):
-        pytest.skip("short answers of the canary are held back until they are whole, by design")
+def test_each_piece_is_flushed(router: Router, arm: str, version: bytes, framed: str, fields: bytes) -> None:
+    framing = FRAMINGS[framed]
     upstream = router.canary if arm == "canary" else router.stable
     gates = [upstream.gate() for _ in range(5)]
     script: list[Step] = [steps.message(), steps.send(b"HTTP/1.1 200 OK\r\n" + fields + framing + b"\r\n")]
