@@ -192,6 +192,21 @@ def test_E3_end_of_either_side_ends_the_tunnel(router: Router, who: str) -> None
     router.stable.connection(0).wait_ended()
 
 
+@pytest.mark.slow
+def test_B1_slow_reader_of_a_tunnel_pauses_the_upstream(router: Router) -> None:
+    """The bound is that of test_backpressure.py; a second without reading is ample for any byte that can move."""
+    size = 64 * 1024 * 1024
+    done = router.stable.gate()
+    sending = [steps.send(b"x" * 65536)] * (size // 65536)
+    router.stable.play([steps.head(), steps.send(SWITCH), *sending, steps.signal(done), steps.close()])
+    with router.connect(receive_buffer=65536) as client:
+        client.send(OPEN)
+        client.until(b"\r\n\r\n")
+        assert not done.wait(1)
+        assert router.stable.connection(0).sent < size // 2
+        assert len(client.rest()) == size
+
+
 def test_E3_tunnel_passes_large_messages(router: Router) -> None:
     data = bytes(range(256)) * 8192
     router.stable.play([steps.head(), steps.send(SWITCH), steps.body(len(data)), steps.send(data), steps.close()])
