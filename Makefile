@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test test-fast bench lint format proto lock docs clean
+.PHONY: install demo test test-fast compile bench lint format proto lock docs clean
 
 install: .venv/installed
 
@@ -24,7 +24,12 @@ test: install
 test-fast: install
 	$(BIN)/python -m pytest -m "not slow"
 
+# Optional: the data plane as a C extension, if this machine has a C compiler.
+compile: install
+	$(BIN)/python -m router.accelerate
+
 bench: install
+	-$(BIN)/python -m router.accelerate
 	$(BIN)/python -m tests.bench $(BENCH)
 
 lint: install
@@ -49,4 +54,4 @@ lock: install
 		--python-version 3.11 --extra dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .compiled .mypy_cache .ruff_cache .hypothesis dist

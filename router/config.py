@@ -179,6 +179,7 @@ class Settings(_Section):
     stable: Names = Field((), description="URLs of the arm that serves today")
     canary: Names = Field((), description="URLs of the arm that is to take over")
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=16, description="worker processes")
+    compiled: bool = Field(True, description="run workers from the compiled tree if `make compile` made one")
     state: Path = Field(Path("cutover.db"), description="state file: weight, routes, audit")
     admin_token: str = Field("", repr=False, description="operator token; made and kept beside state if empty")
     viewer_token: str = Field("", repr=False, description="read-only token")

@@ -20,6 +20,7 @@ from typing import Any
 import orjson
 from loguru import logger
 
+from . import accelerate
 from .config import Settings
 from .errors import RouterError
 from .proxy import handoff
@@ -104,6 +105,12 @@ class Fleet:
         self._all: set[_Worker] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._code = (accelerate.find() if settings.compiled else None) or accelerate.PACKAGE.parent
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether workers run the compiled data plane."""
+        return self._code != accelerate.PACKAGE.parent
 
     @property
     def ready(self) -> bool:
@@ -199,11 +206,13 @@ class Fleet:
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",
                 "-m",
                 "router.proxy.worker",
                 str(theirs.fileno()),
                 pass_fds=[theirs.fileno()],
                 stdin=asyncio.subprocess.DEVNULL,
+                env=os.environ | {"PYTHONPATH": str(self._code)},
             )
         worker = _Worker(process.pid, slot, self._free_block(), ours, process)
         self._all.add(worker)

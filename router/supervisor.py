@@ -97,11 +97,12 @@ class Supervisor:
         host, port = listening[:2]
         scheme = "https" if self._settings.tls.cert else "http"
         logger.info(
-            "serving {}://{}:{} with {} workers at weight {}%; admin on http://{}:{}",
+            "serving {}://{}:{} with {} {}workers at weight {}%; admin on http://{}:{}",
             scheme,
             f"[{host}]" if ":" in host else host,
             port,
             self._settings.workers,
+            "compiled " if self._fleet.is_compiled else "",
             self._control.percent,
             *admin.address,
         )
