@@ -21,7 +21,7 @@ from ..wire.answers import error_answer
 from ..wire.body import BodyError
 from ..wire.forwarded import is_trusted
 from ..wire.request import Request
-from .exchange import ANSWERING, Exchange
+from .exchange import Exchange
 from .heads import Heads
 from .stall import Stall
 from .tunnel import Tunnel
@@ -150,8 +150,10 @@ class Downstream:
                 self._refuse(RequestError("the request head took too long", 408, "head_timeout"))
             else:
                 self.close()
-        elif self._exchange is not None and self._eof and self._exchange.phase is ANSWERING:
-            self.deadline = inf  # the answer has begun; the client still reads
+        elif self._exchange is not None and self._eof and self._exchange.has_moved():
+            # The client sends no more but may still read. If it is gone, bytes to it come back as a reset; an answer
+            # that stays silent (an event stream may, for ever) would never find out.
+            self.deadline = now + self._core.timeouts.response_idle
         elif self._exchange is not None and not self._eof:
             self._core.counters.client_error("body_timeout")
             self._exchange.refuse(408, "body_timeout", "the request body took too long")

@@ -58,6 +58,7 @@ class Exchange:
         "_core",
         "_held",
         "_interims",
+        "_pieces",
         "_prefix",
         "_request_id",
         "_retried",
@@ -94,6 +95,7 @@ class Exchange:
         self._retried = False
         self._interims = 0
         self._status = 0
+        self._pieces = 0  # passed on since `has_moved` was asked
         self._chunked = False  # the answer's body goes to the client chunked
         self._held: tuple[Response, list[bytes]] | None = None
         self.closes = False  # the client connection ends with this answer
@@ -219,6 +221,7 @@ class Exchange:
         self.closes = closes
         self._status = response.status
         self.phase = ANSWERING
+        self._pieces = 1
         self.down.transport.write(
             b"".join(
                 (
@@ -251,6 +254,7 @@ class Exchange:
         if self._chunked:
             payload = _chunks(payload, done)
         if payload and self._status != 205:
+            self._pieces += 1
             self.down.transport.write(payload)
         if done:
             self._finish()
@@ -292,6 +296,11 @@ class Exchange:
         now = monotonic()
         self._observe(self._status, now)
         self.down.finished(self.closes, now)
+
+    def has_moved(self) -> bool:
+        """Whether any of the answer was passed on since this was asked last."""
+        moved, self._pieces = self._pieces > 0, 0
+        return moved
 
     def abandon(self) -> None:
         """The client is gone, or no longer worth an answer."""
