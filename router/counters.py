@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from math import log
 from typing import NamedTuple
 
 from .histogram import CELLS, EDGES
@@ -15,6 +16,8 @@ from .table import (
     ARMS,
     BLOCKS,
     COUNTERS,
+    EJECTED,
+    ENDPOINTS,
     GAUGES,
     KEY_BYTES,
     MINUTES,
@@ -69,7 +72,7 @@ ACTIVE, IDLE, BUSY, QUEUED = 2, 4, 6, 8  # + arm
 GAUGE_CELLS = 10
 
 # Counter cells, after COUNTERS.
-RETRIES, FALLBACKS, ACCEPTED, UPGRADES, MISSED = 0, 2, 3, 4, 5  # retries + arm
+RETRIES, FALLBACKS, ACCEPTED, UPGRADES = 0, 2, 3, 4  # retries + arm
 ERRORS = 8  # + arm * len(ERROR_KINDS) + kind
 CLIENT_ERRORS = ERRORS + len(ARMS) * len(ERROR_KINDS)
 COUNTER_CELLS = CLIENT_ERRORS + len(CLIENT_KINDS)
@@ -104,8 +107,8 @@ class Counters:
         self._series: dict[tuple[int, int, bytes, int, str], int] = {}
         for number, key in _directory(block):
             self._series[_unpack(key)] = block.series_base(number)
-        for gauge in range(GAUGE_CELLS):
-            self.cells[GAUGES + gauge] = 0
+        for cell in (*range(GAUGES, GAUGES + GAUGE_CELLS), *range(EJECTED, EJECTED + len(ARMS) * ENDPOINTS)):
+            self.cells[cell] = 0  # states of whoever held the block before
 
     def observe(self, arm: int, by: int, method: bytes, code: int, route: str, microseconds: int) -> None:
         """Count one answered request and its duration."""
@@ -216,6 +219,11 @@ class Totals:
     def gauge(self, gauge: int) -> int:
         return sum(block.cells[GAUGES + gauge] for block in self._blocks if block.cells[PID])
 
+    def ejections(self, arm: int, endpoint: int) -> int:
+        """Workers that leave an endpoint alone for now because it refused them."""
+        cell = EJECTED + arm * ENDPOINTS + endpoint
+        return sum(block.cells[cell] for block in self._blocks if block.cells[PID])
+
     def errors(self) -> dict[tuple[str, str], int]:
         """(arm, kind) → failures."""
         return {
@@ -248,8 +256,6 @@ def unpack(packed: int) -> list[int]:
 
 
 def _cardinality(registers: bytes) -> float:
-    from math import log
-
     count = len(registers)
     estimate = (0.7213 / (1 + 1.079 / count)) * count * count / sum(2.0**-rank for rank in registers)
     empty = registers.count(0)

@@ -17,7 +17,20 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 
-from .counters import ACTIVE, BUSY, CLIENTS, FALLBACKS, IDLE, QUEUED, RETRIES, TUNNELS, SeriesKey, unpack
+from .counters import (
+    ACCEPTED,
+    ACTIVE,
+    BUSY,
+    CLIENTS,
+    FALLBACKS,
+    IDLE,
+    QUEUED,
+    RETRIES,
+    TUNNELS,
+    UPGRADES,
+    SeriesKey,
+    unpack,
+)
 from .histogram import CELLS, OTEL_BUCKETS, otel_counts
 from .process import Usage, usage
 from .status import endpoints
@@ -123,6 +136,17 @@ class Collector:
             ),
         )
 
+        yield _gauge(
+            "cutover_endpoint_ejected",
+            "Workers that leave the endpoint alone for a moment because it refused them.",
+            ("arm", "endpoint"),
+            (
+                ((arm, url), totals.ejections(number, index))
+                for number, arm in enumerate(ARMS)
+                for index, url in enumerate((control.settings.stable, control.settings.canary)[number])
+            ),
+        )
+
     def _split(self) -> Iterator[Metric]:
         control = self._control
         yield _gauge("cutover_weight_ratio", "Share of users meant for the canary.", (), [((), control.percent / 100)])
@@ -144,6 +168,15 @@ class Collector:
     def _clients(self) -> Iterator[Metric]:
         totals = self._totals
         yield _gauge("cutover_client_connections", "Open client connections.", (), [((), totals.gauge(CLIENTS))])
+        yield _counter(
+            "cutover_client_connections_opened_total",
+            "Client connections accepted.",
+            (),
+            [((), totals.counter(ACCEPTED))],
+        )
+        yield _counter(
+            "cutover_upgrades_total", "Connections upgraded, as to WebSocket.", (), [((), totals.counter(UPGRADES))]
+        )
         yield _gauge("cutover_tunnels", "Upgraded connections, as of WebSocket.", (), [((), totals.gauge(TUNNELS))])
         yield _counter(
             "cutover_client_errors_total",
