@@ -23,6 +23,7 @@ from loguru import logger
 from . import accelerate
 from .config import Settings
 from .errors import RouterError
+from .listeners import open_listeners
 from .proxy import handoff
 from .status import WorkerInfo
 from .table import BLOCKS, PID, Table
@@ -148,6 +149,7 @@ class Fleet:
     async def replace(self, settings: Settings) -> None:
         """Start a whole new set with `settings`, then retire the old one; on an error the old one stays."""
         previous, before = dict(self._current), self._settings
+        self._listeners = open_listeners(settings.listen, settings.workers, self._listeners)
         self._settings = settings
         results = await asyncio.gather(*(self._spawn(slot) for slot in range(settings.workers)), return_exceptions=True)
         fresh = [result for result in results if isinstance(result, _Worker)]
