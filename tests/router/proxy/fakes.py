@@ -101,7 +101,10 @@ class Peer(asyncio.Transport):
         got, self.got = self.got, b""
         return got
 
-    # asyncio.Transport.
+    # asyncio.Transport, as the router sees it.
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = cast(asyncio.Protocol, protocol)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return {"peername": self.address, "socket": self.socket}.get(name, default)
@@ -180,7 +183,8 @@ class Loop:
     ) -> tuple[asyncio.Transport, asyncio.Protocol]:
         wire = self._wire
         wire.attempts.append(port)
-        outcome = wire.outcomes.get(port)
+        outcomes = wire.outcomes.get(port)
+        outcome = outcomes.pop(0) if outcomes else None
         if isinstance(outcome, asyncio.Event):
             await outcome.wait()
         elif outcome is not None:
@@ -196,7 +200,8 @@ class Wire:
 
     def __init__(self, folder: Path, stable: int = 1, canary: int = 1, weight: int = 0, **changes: Any) -> None:
         self.attempts: list[int] = []  # ports, as connections to them were tried
-        self.outcomes: dict[int, Exception | asyncio.Event] = {}  # what trying brings; an event holds it up
+        #: What trying to connect brings, one try each, and success after that; an event holds it up.
+        self.outcomes: dict[int, list[Exception | asyncio.Event]] = {}
         self.upstreams: list[Peer] = []  # in the order in which they were connected
         self.clients: list[Peer] = []
         self.table = Table.create()
