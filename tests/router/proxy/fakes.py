@@ -235,7 +235,9 @@ class Wire:
             await asyncio.sleep(0)
 
     async def ask(self, client: Peer, request: bytes) -> Peer:
-        """Send a request and return the upstream that has got it."""
+        """Send a request and return the upstream that has got it; what upstreams got before is forgotten."""
+        for peer in self.upstreams:
+            peer.read()
         client.send(request)
         await self.settle()
         (found,) = [peer for peer in self.upstreams if peer.got]
