@@ -19,7 +19,7 @@ from tests.faults.router import Router, running_router
 
 pytestmark = pytest.mark.slow
 
-REQUESTS = 600
+REQUESTS = 400
 ROUNDS = 50
 #: Short, so that a canary that never answers ends within the run.
 SETTINGS = "[timeouts]\nfirst_byte = 0.5\n"

@@ -15,7 +15,7 @@ from tests.faults.router import Watch, running_router
 
 pytestmark = pytest.mark.slow
 
-ROUNDS = 3
+ROUNDS = 2
 FRESH = 8
 
 
