@@ -7,6 +7,7 @@ out. Bounded in connections an endpoint and in waiting requests; a request that 
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections import deque
@@ -21,6 +22,10 @@ from .upstream import IDLE, Upstream
 if TYPE_CHECKING:
     from .core import Core
     from .exchange import Exchange
+
+
+# Connecting failed for want of descriptors, ports or memory of our own: that says nothing about the endpoint.
+_OUR_FAULT = frozenset((errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM))
 
 
 class Endpoint:
@@ -162,7 +167,8 @@ class Pool:
                 )
         except (OSError, ssl.CertificateError) as error:
             endpoint.connecting -= 1
-            self._count_failure(endpoint)
+            if getattr(error, "errno", None) not in _OUR_FAULT:
+                self._count_failure(endpoint)
             exchange.failed(_translate(error), endpoint)
             self._open_for_next(endpoint)
             return
@@ -252,4 +258,6 @@ def _translate(error: BaseException) -> UpstreamError:
         return UpstreamError("TLS handshake failed", "tls")
     if isinstance(error, socket.gaierror):
         return UpstreamError("name could not be resolved", "refused")
+    if isinstance(error, OSError) and error.errno in _OUR_FAULT:
+        return UpstreamError("the router is out of sockets", "unavailable", 503)
     return UpstreamError("connection refused", "refused")
