@@ -45,12 +45,16 @@ def _bind(address: str, place: tuple[str, int] | None, shared: bool) -> socket.s
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, target = sorted(found, key=lambda entry: entry[0] != socket.AF_INET6)[0]
         listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if not host else 1)
-        listener.bind(target)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if not host else 1)
+            listener.bind(target)
+        except OSError:
+            listener.close()
+            raise
     except OSError as error:
         reason = "another program listens there" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
         raise ConfigError(f"--listen {address}: {reason}; stop it or choose another address") from None
