@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 #: Bytes of further requests that may wait while one is answered.
 PIPELINE_BYTES = 64 * 1024
 WRITE_HIGH = 256 * 1024
+#: Seconds in which a connection that was accepted while the worker drains has to start its request.
+LATE_HEAD = 1.0
 
 
 class State(enum.IntEnum):
@@ -100,7 +102,7 @@ class Downstream:
         core.clients.add(self)
         core.swept.add(self)
         core.counters.count(ACCEPTED)
-        self.deadline = monotonic() + core.timeouts.head
+        self.deadline = monotonic() + (LATE_HEAD if core.draining else core.timeouts.head)
         if len(core.clients) > core.settings.limits.connections:
             core.counters.client_error("overload")
             self.send_error(503, "overload", "too many connections", b"", True, False)

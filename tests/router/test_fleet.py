@@ -105,6 +105,9 @@ async def test_a_replacement_that_cannot_start_changes_nothing(tmp_path: Path) -
         assert [worker.pid for worker in found.workers()] == before
         assert is_ready(found)
         assert (await answer(BAD, port)).startswith(b"HTTP/1.1 400 ")
+        os.kill(before[0], signal.SIGKILL)  # whoever follows it must not get the settings that were refused
+        await until(lambda: found.ready and before[0] not in {worker.pid for worker in found.workers()})
+        before = [worker.pid for worker in found.workers()]
         await found.replace(settings)
         await until(lambda: not {worker.pid for worker in found.workers()} & set(before))
         assert is_ready(found)

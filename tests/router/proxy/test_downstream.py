@@ -164,15 +164,16 @@ async def test_a_paused_upstream_reads_again_when_its_client_leaves(wire: Wire) 
     assert wire.counted() == [("stable", "identity", "499")]
 
 
-async def test_no_request_runs_while_the_client_is_full(wire: Wire) -> None:
+@pytest.mark.parametrize("path", [b"/next", b"/"], ids=["another head", "the same head"])
+async def test_no_request_runs_while_the_client_is_full(wire: Wire, path: bytes) -> None:
     client = await fill(wire)
-    client.send(get(b"/next"))
+    client.send(get(path))
     await wire.settle()
     assert not wire.upstream.got
     assert not client.reads
     client.take(client.waiting)
     await wire.settle()
-    assert wire.upstream.got.startswith(b"GET /next ")
+    assert wire.upstream.got.startswith(b"GET %b " % path)
     assert client.reads
 
 
@@ -201,12 +202,35 @@ async def test_bytes_do_not_extend_the_time_for_a_head(wire: Wire) -> None:
     assert wire.client_errors() == {"head_timeout": 1}
 
 
+async def test_the_deadline_of_a_head_is_set_once(wire: Wire) -> None:
+    """Its first byte sets it, whatever the clock says at the others."""
+    client = wire.client()
+    (swept,) = wire.core.swept
+    client.send(b"G")
+    deadline = swept.deadline
+    client.send(b"ET / HTTP/1.1\r\n", b"Host: h\r\n", b"A: b")
+    assert swept.deadline == deadline
+
+
 async def test_a_silent_client_is_closed_without_a_word(wire: Wire) -> None:
     client = wire.client()
     await wire.later(10.5)
     assert client.closed
     assert not client.got
     assert not wire.client_errors()
+
+
+async def test_a_silent_client_does_not_hold_up_a_drain(wire: Wire) -> None:
+    """It was taken from the listen queue when that closed; its request may be on the way, but not for long."""
+    wire.core.draining = True
+    silent, speaking = wire.client(), wire.client()
+    speaking.send(b"GET")
+    await wire.later(1.5)
+    assert silent.closed
+    assert not silent.got
+    speaking.send(get()[3:])
+    await wire.settle()
+    assert wire.upstream.got.startswith(b"GET ")
 
 
 async def test_keep_alive_ends(wire: Wire) -> None:
@@ -237,6 +261,17 @@ async def test_a_client_that_sends_no_more_gets_its_answer(wire: Wire) -> None:
     assert b"\r\nConnection: close\r\n" in client.got
     assert client.got.endswith(b"late")
     assert client.closed
+
+
+async def test_a_client_that_sends_no_more_does_not_wait_for_ever(wire: Wire) -> None:
+    """It may be gone: a full close looks the same until something is sent to it."""
+    client = wire.client()
+    upstream = await wire.ask(client, get())
+    client.end()
+    await wire.later(1.5)
+    assert client.aborted
+    assert upstream.closed
+    assert wire.counted() == [("stable", "identity", "499")]
 
 
 @pytest.mark.parametrize("scheme", [b"http", b"https"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.table import CANARY
+from router.table import CANARY, STABLE
 from tests.router.proxy.fakes import CANARY_PORT, STABLE_PORT, MakeWire, Peer, Wire, get, ok, plain, post
 
 ALL = 10_000
@@ -47,6 +47,28 @@ async def test_a_request_is_repeated_once(wire: Wire, request_bytes: bytes) -> N
     assert status(client) == b"502"
     assert len(wire.upstreams) == 2
     assert wire.errors() == {("stable", "reset"): 1}
+
+
+async def test_a_request_is_not_repeated_twice(make_wire: MakeWire) -> None:
+    """The repeat may have to wait, and then gets a connection that was used before like the first time."""
+    wire = make_wire(limits={"pool": 2})
+    client, other, waiting = wire.client(), wire.client(), wire.client()
+    first = await reused(wire, client)
+    for each in (client, other, waiting):
+        each.send(get())
+        await wire.settle()
+    second = wire.upstream
+    first.leave()  # its place goes to the one that waits, so the repeat waits for the second connection
+    await wire.settle()
+    assert wire.core.pools[STABLE].waiting == 1
+    second.read()
+    second.send(ok())
+    await wire.settle()
+    assert second.read().startswith(b"GET / ")
+    second.leave()
+    await wire.settle()
+    assert status(client) == b"502"
+    assert len(wire.upstreams) == 3
 
 
 async def test_nothing_is_repeated_on_a_new_connection(wire: Wire) -> None:

@@ -83,6 +83,12 @@ def test_workers_are_found_beside_the_state(tmp_path: Path, name: str) -> None:
             assert handoff.peer_is_ours(accepted)
 
 
+def test_another_user_is_not_ours(channels: Channels, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert handoff.peer_is_ours(channels[0])
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    assert not handoff.peer_is_ours(channels[0])
+
+
 def test_only_the_owner_may_look(tmp_path: Path) -> None:
     assert stat.S_IMODE(handoff.directory(tmp_path / "s.db").stat().st_mode) == 0o700
 
