@@ -20,11 +20,15 @@ from ..wire.forwarded import networks
 from ..wire.request import RequestParser
 from ..wire.response import ResponseParser
 from .pool import Pool
+from .presence import has_left
 
 if TYPE_CHECKING:
     from .downstream import Downstream
     from .tunnel import Tunnel
+    from .upload import Incoming
 
+#: Seconds in which a connection that was accepted while the worker drains has to start its request.
+LATE_HEAD = 1.0
 #: Seconds between sweeps: the slack of every timer. 1,000 connections cost about 60 µs a sweep.
 TICK = 0.1
 _RANDOM_BYTES = 4096
@@ -58,6 +62,7 @@ class Core:
         "fallback",
         "generation",
         "header",
+        "held",
         "identifier",
         "limits",
         "loop",
@@ -102,6 +107,8 @@ class Core:
         self.clients: set[Downstream] = set()
         self.swept: set[Swept] = set()
         self.stalled: set[Downstream] = set()
+        #: Clients that we don't read from for now, and the body that we have a part of.
+        self.held: dict[Downstream, Incoming | None] = {}
         self.tunnels: set[Tunnel] = set()
         self.draining = False
         self.on_idle: Callable[[], None] | None = None
@@ -146,6 +153,7 @@ class Core:
             connection.expire(now)
         for client in list(self.stalled):
             client.check_stall(now)
+        self.drop_gone()
         minute = int(time() // 60)
         if minute != self.minute:
             self.counters.clear_minute(minute)
@@ -155,6 +163,12 @@ class Core:
         self._gauges()
         if self.draining and not self.clients and not self.tunnels and self.on_idle is not None:
             self.on_idle()
+
+    def drop_gone(self) -> None:
+        """Let go of clients that left while they were held back."""
+        for client, body in list(self.held.items()):
+            if has_left(client.transport, body.missing if body else 0):
+                client.transport.abort()
 
     def _gauges(self) -> None:
         cells = self.cells

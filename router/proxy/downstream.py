@@ -21,6 +21,7 @@ from ..wire.answers import error_answer
 from ..wire.body import BodyError
 from ..wire.forwarded import is_trusted
 from ..wire.request import Request
+from .core import LATE_HEAD, Core
 from .exchange import Exchange
 from .heads import Heads
 from .stall import Stall
@@ -28,14 +29,11 @@ from .tunnel import Tunnel
 from .upload import Incoming, Upload
 
 if TYPE_CHECKING:
-    from .core import Core
     from .upstream import Upstream
 
 #: Bytes of further requests that may wait while one is answered.
 PIPELINE_BYTES = 64 * 1024
 WRITE_HIGH = 256 * 1024
-#: Seconds in which a connection that was accepted while the worker drains has to start its request.
-LATE_HEAD = 1.0
 
 
 class State(enum.IntEnum):
@@ -121,6 +119,7 @@ class Downstream:
         core.clients.discard(self)
         core.swept.discard(self)
         core.stalled.discard(self)
+        core.held.pop(self, None)
 
     def close(self) -> None:
         """Close once everything written is sent."""
@@ -343,6 +342,7 @@ class Downstream:
                 self.deadline = self._body.restart(self._core.now)
             return
         self._read_paused = True
+        self._core.held[self] = self._body
         if self._body is not None:
             self.deadline = inf
         self.transport.pause_reading()
@@ -350,6 +350,7 @@ class Downstream:
     def _resume(self) -> None:
         if self._read_paused:
             self._read_paused = False
+            self._core.held.pop(self, None)
             if not self._eof:
                 self.transport.resume_reading()
 

@@ -27,6 +27,12 @@ class Incoming:
         return self._reader.done
 
     @property
+    def missing(self) -> int:
+        """Bytes that must still come; of a chunked body only that there are some is known."""
+        reader = self._reader
+        return reader.left if isinstance(reader, LengthBody) else 1
+
+    @property
     def rest(self) -> bytes:
         """What came behind the body's end."""
         return self._reader.rest

@@ -258,6 +258,7 @@ class Wire:
             swept.expire(now)
         for stalled in list(core.stalled):
             stalled.check_stall(now)
+        core.drop_gone()
         for pool in core.pools:
             pool.tick(now)
         await self.settle()

@@ -294,6 +294,22 @@ async def test_a_client_that_leaves_takes_its_upstream_along(wire: Wire) -> None
     assert not wire.core.clients
 
 
+async def test_a_client_that_leaves_while_its_upload_is_held_back(wire: Wire) -> None:
+    client = wire.client()
+    upstream = await wire.ask(client, get(b"/", b"Content-Length: %d" % (2 * FULL), method=b"POST"))
+    upstream.takes = False
+    client.send(b"x" * FULL)
+    assert not client.reads
+    await wire.later(0.1)
+    assert not client.closed
+    client.far.close()
+    await wire.later(0.2)
+    assert client.aborted
+    assert upstream.closed
+    assert wire.client_errors() == {"gone": 1}
+    assert not wire.core.held
+
+
 async def test_too_many_clients(make_wire: MakeWire) -> None:
     wire = make_wire(limits={"connections": 1})
     first, second = wire.client(), wire.client()
