@@ -23,6 +23,7 @@ NEXT_SAW = b"HTTP/1.1 200\r\nContent-Length: 4\r\n\r\nnext"
 SAW_OK = b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok"
 
 WHOLE, BYTES, JOINED = "whole", "bytes", "joined"
+FAST_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,21 @@ def on_canary(cases: Sequence[Case]) -> list[Case]:
 
 
 def parameters(cases: Sequence[Case]) -> list[object]:
-    """Every case in every variant, for `pytest.mark.parametrize(("case", "variant"), ...)`."""
+    """Every case in every variant, for `pytest.mark.parametrize(("case", "variant"), ...)`.
+
+    Byte by byte takes ten times as long as whole, so only one such variant in `FAST_BYTES` runs in the fast tests.
+    """
     names = [case.id for case in cases]
     assert len(names) == len(set(names)), "two cases have the same id"
-    return [pytest.param(case, variant, id=f"{case.id}-{variant}") for case in cases for variant in case.variants]
+    return [
+        pytest.param(case, variant, id=f"{case.id}-{variant}", marks=_marks(number, variant))
+        for number, case in enumerate(cases)
+        for variant in case.variants
+    ]
+
+
+def _marks(number: int, variant: str) -> tuple[pytest.MarkDecorator, ...]:
+    return (pytest.mark.slow,) if variant == BYTES and number % FAST_BYTES else ()
 
 
 def run(case: Case, variant: str, router: Router) -> None:
