@@ -63,7 +63,9 @@ class _Section(BaseModel):
 class Timeouts(_Section):
     """Deadlines of the data plane, in seconds. They are kept by a sweep every 100 ms, so expect that slack."""
 
-    head: Seconds = Field(10, description="whole request head; bytes that arrive don't extend it")
+    head: Seconds = Field(
+        10, description="whole request head, and a TLS handshake before it; bytes that arrive don't extend it"
+    )
     body_idle: Seconds = Field(30, description="longest silence inside a request body")
     keep_alive: Seconds = Field(75, description="idle client connection between requests")
     half_close: Seconds = Field(1, description="wait for an answer after the client closed its sending side")

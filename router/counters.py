@@ -64,6 +64,7 @@ CLIENT_KINDS = (
     "write_timeout",
     "gone",
     "overload",
+    "handshake",
 )
 
 #: Gauges of one worker.

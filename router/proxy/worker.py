@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import sys
-from typing import Any, cast
+from typing import Any
 
 from loguru import logger
 
@@ -20,12 +20,9 @@ from .. import log
 from ..config import Settings
 from ..table import PID, Table
 from . import handoff
-from .core import TICK, Core
-from .downstream import Downstream
+from .acceptor import BACKLOG, Acceptor
+from .core import LATE_HEAD, TICK, Core
 from .tls import listener_context
-
-#: Kept by the kernel while the worker is busy or being replaced.
-BACKLOG = 4096
 
 
 class Worker:
@@ -41,18 +38,22 @@ class Worker:
         self._listeners = [socket.socket(fileno=fd) for fd in fds[1:]]
         self._servers: list[asyncio.Server] = []
         self._context = listener_context(self._settings.tls)
-        self._adopting: set[asyncio.Task[object]] = set()
         self._adopters: set[socket.socket] = set()
         self._done = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._core = Core(self._settings, self._table, self._block, self._loop)
+        self._acceptor = Acceptor(self._core, self._context)
         self._core.on_idle = self._check_done
 
     async def run(self) -> int:
         loop = self._loop
         self._block.cells[PID] = os.getpid()
         for listener in self._listeners:
-            server = await loop.create_server(self._connection, sock=listener.dup(), ssl=self._context, backlog=BACKLOG)
+            if self._context is not None:
+                self._acceptor.listen(listener)
+                continue
+            # asyncio's server accepts faster than Python code can.
+            server = await loop.create_server(self._acceptor.protocol, sock=listener.dup(), backlog=BACKLOG)
             self._servers.append(server)
         meeting, path = handoff.listen(self._settings.state)
         meeting.setblocking(False)
@@ -113,11 +114,14 @@ class Worker:
         for server in self._servers:
             server.close()
         self._servers.clear()
+        self._acceptor.stop()
         for listener in self._listeners:
             if now:
-                self._accept_waiting(listener)
+                self._acceptor.take_waiting(listener)
             listener.close()
         self._listeners.clear()
+        if now:
+            self._loop.call_later(LATE_HEAD, self._acceptor.cancel)
         if not core.draining:
             self._loop.call_later(self._settings.timeouts.drain, self._give_up)
         core.draining = True
@@ -127,25 +131,8 @@ class Worker:
             client.drain(now)
 
     def _check_done(self) -> None:
-        if not self._adopting:
+        if not self._acceptor.pending:
             self._done.set()
-
-    def _accept_waiting(self, listener: socket.socket) -> None:
-        """Closing a socket resets the connections that wait in it; take them first."""
-        for _ in range(BACKLOG):
-            try:
-                accepted, _ = listener.accept()
-            except OSError:
-                return
-            self._adopting.add(
-                task := self._loop.create_task(
-                    self._loop.connect_accepted_socket(self._connection, accepted, ssl=self._context)
-                )
-            )
-            task.add_done_callback(self._adopting.discard)
-
-    def _connection(self) -> asyncio.Protocol:
-        return cast(asyncio.Protocol, Downstream(self._core, b"https" if self._context else b"http"))
 
     def _give_up(self) -> None:
         """The drain time is over: idle connections close now, the rest is cut off."""

@@ -7,6 +7,7 @@ A failure before the first byte of an answer (``closed``, ``reset``) is another 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from dataclasses import dataclass
 
 _INTERIM_MAX = 16
@@ -43,9 +44,9 @@ class Connection:
         self._writer = writer
 
     @classmethod
-    async def open(cls, port: int) -> Connection:
+    async def open(cls, port: int, tls: ssl.SSLContext | None = None) -> Connection:
         try:
-            return cls(*await asyncio.open_connection("127.0.0.1", port))
+            return cls(*await asyncio.open_connection("127.0.0.1", port, ssl=tls))
         except ConnectionRefusedError:
             raise Failed("refused") from None
         except OSError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -51,13 +52,23 @@ class Event:
 class Load:
     """`events` grows while it runs; `think` is a client's mean pause in seconds."""
 
-    def __init__(self, port: int, kept: int, fresh: int, think: float, methods: Sequence[str], target: str) -> None:
+    def __init__(
+        self,
+        port: int,
+        kept: int,
+        fresh: int,
+        think: float,
+        methods: Sequence[str],
+        target: str,
+        tls: ssl.SSLContext | None,
+    ) -> None:
         self.events: list[Event] = []
         self._port = port
         self._kept, self._fresh = kept, fresh
         self._think = think
         self._methods = methods
         self._target = target
+        self._tls = tls
         self._stopping = False
         self._rng = random.Random(1)
         self._grown = threading.Condition()
@@ -109,7 +120,7 @@ class Load:
                     if connection is not None and connection.ended:
                         await connection.close()
                         connection = None
-                    connection = connection or await Connection.open(self._port)
+                    connection = connection or await Connection.open(self._port, self._tls)
                     answer, arm = await self._ask(connection, client, f"{client}-{number}", method)
             except (Failed, TimeoutError) as failure:
                 kind = failure.kind if isinstance(failure, Failed) else "timeout"
@@ -158,9 +169,10 @@ def running_load(
     think: float = 0.03,
     methods: Sequence[str] = MIX,
     target: str = "/api/items/1",
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Load]:
     """A load that has begun; leaving the block lets every client finish its request."""
-    load = Load(port, kept, fresh, think, methods, target)
+    load = Load(port, kept, fresh, think, methods, target, tls)
     load.start()
     try:
         yield load
