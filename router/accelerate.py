@@ -23,7 +23,9 @@ _HOME = PACKAGE.parent / ".compiled"
 #: Compiled together, as one extension, so that calls between them are C calls.
 MODULES = (
     "counters",
+    "histogram",
     "split",
+    "table",
     "wire/body",
     "wire/fields",
     "wire/request",

@@ -6,12 +6,11 @@ supervisor: metrics, console and gates all read from it. Names of Prometheus ser
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator
 from math import log
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from .histogram import CELLS, EDGES
+from .histogram import CELLS, cell
 from .table import (
     ARMS,
     BLOCKS,
@@ -33,14 +32,18 @@ from .table import (
     Table,
 )
 
-OTHER = "_OTHER"
+OTHER: Final = "_OTHER"
 
 #: How a request got its arm, the values of ``assigned_by``.
-PIN, OVERRIDE, IDENTITY, NEW, FALLBACK = range(5)
-ASSIGNED_BY = ("pin", "override", "identity", "new", "fallback")
+PIN: Final = 0
+OVERRIDE: Final = 1
+IDENTITY: Final = 2
+NEW: Final = 3
+FALLBACK: Final = 4
+ASSIGNED_BY: Final = ("pin", "override", "identity", "new", "fallback")
 
 #: ``kind`` of an upstream failure; a cell an arm and kind.
-ERROR_KINDS = (
+ERROR_KINDS: Final = (
     "refused",
     "connect_timeout",
     "tls",
@@ -54,7 +57,7 @@ ERROR_KINDS = (
 )
 
 #: ``reason`` of a request or connection that ended on the client's side.
-CLIENT_KINDS = (
+CLIENT_KINDS: Final = (
     "bad_request",
     "too_large",
     "unsupported",
@@ -68,22 +71,29 @@ CLIENT_KINDS = (
 )
 
 #: Gauges of one worker.
-CLIENTS, TUNNELS = 0, 1
-ACTIVE, IDLE, BUSY, QUEUED = 2, 4, 6, 8  # + arm
-GAUGE_CELLS = 10
+CLIENTS: Final = 0
+TUNNELS: Final = 1
+ACTIVE: Final = 2  # + arm
+IDLE: Final = 4
+BUSY: Final = 6
+QUEUED: Final = 8
+GAUGE_CELLS: Final = 10
 
 # Counter cells, after COUNTERS.
-RETRIES, FALLBACKS, ACCEPTED, UPGRADES = 0, 2, 3, 4  # retries + arm
-ERRORS = 8  # + arm * len(ERROR_KINDS) + kind
-CLIENT_ERRORS = ERRORS + len(ARMS) * len(ERROR_KINDS)
-COUNTER_CELLS = CLIENT_ERRORS + len(CLIENT_KINDS)
+RETRIES: Final = 0  # retries + arm
+FALLBACKS: Final = 2
+ACCEPTED: Final = 3
+UPGRADES: Final = 4
+ERRORS: Final = 8  # + arm * len(ERROR_KINDS) + kind
+CLIENT_ERRORS: Final = ERRORS + len(ARMS) * len(ERROR_KINDS)
+COUNTER_CELLS: Final = CLIENT_ERRORS + len(CLIENT_KINDS)
 
-_ERROR_CELL = {
+_ERROR_CELL: Final = {
     (arm, kind): COUNTERS + ERRORS + arm * len(ERROR_KINDS) + number
     for arm in range(len(ARMS))
     for number, kind in enumerate(ERROR_KINDS)
 }
-_CLIENT_CELL = {kind: COUNTERS + CLIENT_ERRORS + number for number, kind in enumerate(CLIENT_KINDS)}
+_CLIENT_CELL: Final = {kind: COUNTERS + CLIENT_ERRORS + number for number, kind in enumerate(CLIENT_KINDS)}
 
 
 class SeriesKey(NamedTuple):
@@ -108,8 +118,8 @@ class Counters:
         self._series: dict[tuple[int, int, bytes, int, str], int] = {}
         for number, key in _directory(block):
             self._series[_unpack(key)] = block.series_base(number)
-        for cell in (*range(GAUGES, GAUGES + GAUGE_CELLS), *range(EJECTED, EJECTED + len(ARMS) * ENDPOINTS)):
-            self.cells[cell] = 0  # states of whoever held the block before
+        for state in (*range(GAUGES, GAUGES + GAUGE_CELLS), *range(EJECTED, EJECTED + len(ARMS) * ENDPOINTS)):
+            self.cells[state] = 0  # states of whoever held the block before
 
     def observe(self, arm: int, by: int, method: bytes, code: int, route: str, microseconds: int) -> None:
         """Count one answered request and its duration."""
@@ -117,7 +127,7 @@ class Counters:
         if base is None:
             base = self._open(arm, by, method, code, route)
         cells = self.cells
-        cells[base + bisect_left(EDGES, microseconds)] += 1
+        cells[base + cell(microseconds)] += 1
         cells[base + SUM_CELL] += microseconds
 
     def _open(self, arm: int, by: int, method: bytes, code: int, route: str) -> int:
@@ -247,7 +257,7 @@ class Totals:
         return _cardinality(bytes(map(max, _NO_SESSIONS, _NO_SESSIONS, *seen)))
 
 
-_NO_SESSIONS = bytes(SESSION_REGISTERS)
+_NO_SESSIONS: Final = bytes(SESSION_REGISTERS)
 
 
 def unpack(packed: int) -> list[int]:

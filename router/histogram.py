@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from typing import Final
 
 
 def _grid() -> list[int]:
@@ -20,16 +21,22 @@ def _grid() -> list[int]:
 
 
 #: Upper edges in µs, inclusive; cell ``i`` counts values in ``(EDGES[i-1], EDGES[i]]``, the last cell the rest.
-EDGES: list[int] = _grid()
-CELLS = len(EDGES) + 1
+EDGES: Final[list[int]] = _grid()
+CELLS: Final = len(EDGES) + 1
 
 #: Seconds, from the OpenTelemetry HTTP metrics semantic conventions.
 OTEL_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 _OTEL_CELLS = [EDGES.index(round(edge * 1e6)) + 1 for edge in OTEL_BUCKETS]
 
 
+# Cells of the values that come most, so that they need no search: 20 KB, 1 % of a request's own time.
+_LOW: Final = [bisect_left(EDGES, microseconds) for microseconds in range(2500)]
+
+
 def cell(microseconds: int) -> int:
     """Index of the cell that counts a value."""
+    if 0 <= microseconds < len(_LOW):
+        return _LOW[microseconds]
     return bisect_left(EDGES, microseconds)
 
 

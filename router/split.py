@@ -10,26 +10,31 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from xxhash import xxh3_64_intdigest
 
-STABLE, CANARY = 0, 1
-_ARM_BY_NAME = {b"stable": STABLE, b"canary": CANARY, "stable": STABLE, "canary": CANARY}
+STABLE: Final = 0
+CANARY: Final = 1
+_ARM_BY_NAME: Final = {b"stable": STABLE, b"canary": CANARY, "stable": STABLE, "canary": CANARY}
 
 #: How an arm was chosen, in the order of precedence; counters.ASSIGNED_BY names them.
-PIN, OVERRIDE, IDENTITY, NEW, FALLBACK = range(5)
+PIN: Final = 0
+OVERRIDE: Final = 1
+IDENTITY: Final = 2
+NEW: Final = 3
+FALLBACK: Final = 4
 
 #: Weights are hundredths of a percent.
-WEIGHT_ONE = 10_000
-_LINE_END = 1 << 64
+WEIGHT_ONE: Final = 10_000
+_LINE_END: Final = 1 << 64
 
 #: Longest identity taken from a client, and longest value of the router's own cookie.
-_IDENTITY_MAX = 4096
-_ISSUED_MAX = 128
+_IDENTITY_MAX: Final = 4096
+_ISSUED_MAX: Final = 128
 
-ARM_FIELD = b"x-cutover-arm"
-TOKEN_FIELD = b"x-cutover-token"
+ARM_FIELD: Final = b"x-cutover-arm"
+TOKEN_FIELD: Final = b"x-cutover-token"
 
 Fields = Mapping[bytes, list[bytes]]
 
@@ -74,7 +79,7 @@ class Identifier:
 
 
 # RFC 6265 4.1.1.
-_COOKIE_OCTETS = re.compile(rb"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
+_COOKIE_OCTETS: Final = re.compile(rb"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
 
 
 def _cookie_value(cookie: bytes, start: bytes) -> bytes:
@@ -101,7 +106,7 @@ class Rule(NamedTuple):
     first_byte: float | None
 
 
-NO_RULE = Rule("_OTHER", None, None, None, None)
+NO_RULE: Final = Rule("_OTHER", None, None, None, None)
 
 
 class Routes:

@@ -20,46 +20,58 @@ from __future__ import annotations
 import mmap
 import os
 from dataclasses import dataclass
+from typing import Final
 
 from .errors import TableError
 from .histogram import CELLS
 
-MAGIC = 0x6375746F76657231  # "cutover1"
-VERSION = 2
+MAGIC: Final = 0x6375746F76657231  # "cutover1"
+VERSION: Final = 2
 
-STABLE, CANARY = 0, 1
-ARMS = ("stable", "canary")
+STABLE: Final = 0
+CANARY: Final = 1
+ARMS: Final = ("stable", "canary")
 
 #: Weights are whole hundredths of a percent.
-WEIGHT_ONE = 10_000
+WEIGHT_ONE: Final = 10_000
 
-BLOCKS = 32
-ENDPOINTS = 16
+BLOCKS: Final = 32
+ENDPOINTS: Final = 16
 
 # Header cells.
-_MAGIC, _VERSION, GENERATION, _WEIGHT, _SALT, _ROUTES_LENGTH = 0, 1, 2, 3, 4, 5
-UP_COUNT = 8  # + arm: endpoints of that arm that are up
-_UP = 16  # + arm * ENDPOINTS + index: 1 up, 0 down
+_MAGIC: Final = 0
+_VERSION: Final = 1
+GENERATION: Final = 2
+_WEIGHT: Final = 3
+_SALT: Final = 4
+_ROUTES_LENGTH: Final = 5
+UP_COUNT: Final = 8  # + arm: endpoints of that arm that are up
+_UP: Final = 16  # + arm * ENDPOINTS + index: 1 up, 0 down
 
-_HEADER_BYTES = 4096
-ROUTES_BYTES = 64 * 1024
+_HEADER_BYTES: Final = 4096
+ROUTES_BYTES: Final = 64 * 1024
 
 # Block cells.
-PID, SERIES, SEEN_GENERATION, GAUGES, COUNTERS, EJECTED = 0, 1, 2, 8, 64, 192
-MINUTES = 256  # + minute % SESSION_MINUTES: the minute whose sessions are in that slot
-_DIRECTORY_BYTES_AT = 4096
-KEY_BYTES = 256
-SERIES_MAX = 512
-SESSIONS_BYTES_AT = _DIRECTORY_BYTES_AT + SERIES_MAX * KEY_BYTES
-SESSION_MINUTES = 16
-SESSION_REGISTERS = 2048
-SESSIONS_BYTES = SESSION_MINUTES * len(ARMS) * SESSION_REGISTERS
-_SERIES_BYTES_AT = SESSIONS_BYTES_AT + SESSIONS_BYTES
-SERIES_CELLS = 1024
-SUM_CELL = SERIES_CELLS - 1
-BLOCK_BYTES = _SERIES_BYTES_AT + SERIES_MAX * SERIES_CELLS * 8
-_BLOCKS_AT = _HEADER_BYTES + ROUTES_BYTES
-SIZE = _BLOCKS_AT + BLOCKS * BLOCK_BYTES
+PID: Final = 0
+SERIES: Final = 1
+SEEN_GENERATION: Final = 2
+GAUGES: Final = 8
+COUNTERS: Final = 64
+EJECTED: Final = 192
+MINUTES: Final = 256  # + minute % SESSION_MINUTES: the minute whose sessions are in that slot
+_DIRECTORY_BYTES_AT: Final = 4096
+KEY_BYTES: Final = 256
+SERIES_MAX: Final = 512
+SESSIONS_BYTES_AT: Final = _DIRECTORY_BYTES_AT + SERIES_MAX * KEY_BYTES
+SESSION_MINUTES: Final = 16
+SESSION_REGISTERS: Final = 2048
+SESSIONS_BYTES: Final = SESSION_MINUTES * len(ARMS) * SESSION_REGISTERS
+_SERIES_BYTES_AT: Final = SESSIONS_BYTES_AT + SESSIONS_BYTES
+SERIES_CELLS: Final = 1024
+SUM_CELL: Final = SERIES_CELLS - 1
+BLOCK_BYTES: Final = _SERIES_BYTES_AT + SERIES_MAX * SERIES_CELLS * 8
+_BLOCKS_AT: Final = _HEADER_BYTES + ROUTES_BYTES
+SIZE: Final = _BLOCKS_AT + BLOCKS * BLOCK_BYTES
 
 assert CELLS < SUM_CELL
 assert BLOCK_BYTES % 4096 == 0

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from time import monotonic, time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
 import orjson
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 #: Seconds in which a connection that was accepted while the worker drains has to start its request.
 LATE_HEAD = 1.0
 #: Seconds between sweeps: the slack of every timer. 1,000 connections cost about 60 µs a sweep.
-TICK = 0.1
-_RANDOM_BYTES = 4096
-_ARM_LINES = (b"\r\nX-Cutover-Arm: stable\r\n", b"\r\nX-Cutover-Arm: canary\r\n")
-_COOKIE_END = b"; Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax\r\n"
-_COOKIE_END_SECURE = b"; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax\r\n"
+TICK: Final = 0.1
+_RANDOM_BYTES: Final = 4096
+_ARM_LINES: Final = (b"\r\nX-Cutover-Arm: stable\r\n", b"\r\nX-Cutover-Arm: canary\r\n")
+_COOKIE_END: Final = b"; Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax\r\n"
+_COOKIE_END_SECURE: Final = b"; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax\r\n"
 
 
 class Swept(Protocol):
@@ -64,6 +64,7 @@ class Core:
         "header",
         "held",
         "identifier",
+        "keep_alive",
         "limits",
         "loop",
         "minute",
@@ -80,11 +81,15 @@ class Core:
         "timeouts",
         "trusted",
         "tunnels",
+        "upstream_idle",
     )
 
     def __init__(self, settings: Settings, table: Table, block: Block, loop: asyncio.AbstractEventLoop) -> None:
         self.settings = settings
         self.timeouts = settings.timeouts
+        # The two that every request needs: a field of the settings costs as much as twenty of our own.
+        self.keep_alive = settings.timeouts.keep_alive
+        self.upstream_idle = settings.timeouts.upstream_idle
         self.fallback = settings.split.fallback
         self.table = table
         self.header = table.header

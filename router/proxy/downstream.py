@@ -12,7 +12,7 @@ import socket
 from email.utils import formatdate
 from math import inf
 from time import monotonic
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from ..counters import ACCEPTED
 from ..errors import RequestError
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from .upstream import Upstream
 
 #: Bytes of further requests that may wait while one is answered.
-PIPELINE_BYTES = 64 * 1024
-WRITE_HIGH = 256 * 1024
+PIPELINE_BYTES: Final = 64 * 1024
+WRITE_HIGH: Final = 256 * 1024
 
 
 class State(enum.IntEnum):
@@ -45,7 +45,10 @@ class State(enum.IntEnum):
     CLOSED = 3  # nothing; or the connection is a tunnel now
 
 
-HEAD, BUSY, LINGER, CLOSED = State
+HEAD: Final = State.HEAD
+BUSY: Final = State.BUSY
+LINGER: Final = State.LINGER
+CLOSED: Final = State.CLOSED
 
 
 class Downstream:
@@ -288,7 +291,7 @@ class Downstream:
             self._end()
             return
         self.state = HEAD
-        self.deadline = now + self._core.timeouts.keep_alive
+        self.deadline = now + self._core.keep_alive
         if self._buffer or self._read_paused:
             # Not from here: a long pipeline would recurse.
             self._core.loop.call_soon(self._next)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..counters import FALLBACKS, RETRIES, UPGRADES
 from ..errors import UpstreamError
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from .pool import Endpoint
     from .upstream import Upstream
 
-_TO_UPSTREAM = (b"\r\nX-Cutover-Arm: stable\r\n\r\n", b"\r\nX-Cutover-Arm: canary\r\n\r\n")
+_TO_UPSTREAM: Final = (b"\r\nX-Cutover-Arm: stable\r\n\r\n", b"\r\nX-Cutover-Arm: canary\r\n\r\n")
 
 #: A canary's answer to a repeatable request waits here until it is whole, if it is this small: a canary that dies
 #: in the middle of it can then still be replaced by stable.
-HOLD_BYTES = 16 * 1024
+HOLD_BYTES: Final = 16 * 1024
 
 #: Client closed before the answer, as nginx counts it.
-CLIENT_GONE = 499
+CLIENT_GONE: Final = 499
 
 # Failures before which nothing was sent, so that any method may be repeated.
-_NOTHING_SENT = frozenset(("refused", "connect_timeout", "tls", "pool", "unavailable"))
+_NOTHING_SENT: Final = frozenset(("refused", "connect_timeout", "tls", "pool", "unavailable"))
 
 
 class Phase(enum.IntEnum):
@@ -45,7 +45,10 @@ class Phase(enum.IntEnum):
     DONE = 3
 
 
-CONNECTING, WAITING, ANSWERING, DONE = Phase
+CONNECTING: Final = Phase.CONNECTING
+WAITING: Final = Phase.WAITING
+ANSWERING: Final = Phase.ANSWERING
+DONE: Final = Phase.DONE
 
 
 class Exchange:
@@ -203,21 +206,21 @@ class Exchange:
             self._held = (response, [payload])
             return
         request, core = self.request, self._core
-        framing = response.framing
+        start = response.start
         closes = self.closes or core.draining or not request.keep_alive or not self.body_done
         if response.bodiless:
             payload = b""
         elif response.body < 0:
             if request.minor == 0:
-                framing = b""
+                start = response.head
                 closes = True
             else:
                 self._chunked = True
                 payload = _chunks(payload, done)
         if closes:
-            framing += b"Connection: close\r\n"
+            start += b"Connection: close\r\n"
         elif request.minor == 0:
-            framing += b"Connection: keep-alive\r\n"
+            start += b"Connection: keep-alive\r\n"
         self.closes = closes
         self._status = response.status
         self.phase = ANSWERING
@@ -225,8 +228,7 @@ class Exchange:
         self.down.transport.write(
             b"".join(
                 (
-                    response.head,
-                    framing,
+                    start,
                     b"X-Request-Id: ",
                     self._request_id,
                     core.arm_lines[self.arm],

@@ -7,7 +7,7 @@ everything that follows from it alone.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..errors import RequestError
 from ..split import CANARY, IDENTITY, NEW, NO_RULE, STABLE, Rule
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from .core import Core
 
 #: Heads no longer than this are remembered, one a connection.
-_REMEMBER_BYTES = 4 * 1024
+_REMEMBER_BYTES: Final = 4 * 1024
 #: Empty lines tolerated before a request line (RFC 9112 2.2).
-_EMPTY_LINES = 2
+_EMPTY_LINES: Final = 2
 
-_BARE_LF = re.compile(rb"(?<!\r)\n")
-_TOKEN_BYTE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]")
+_BARE_LF: Final = re.compile(rb"(?<!\r)\n")
+_TOKEN_BYTE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]")
 
 
 class Heads:

@@ -11,7 +11,7 @@ import errno
 import socket
 import ssl
 from collections import deque
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
 from ..errors import UpstreamError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 # Connecting failed for want of descriptors, ports or memory of our own: that says nothing about the endpoint.
-_OUR_FAULT = frozenset((errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM))
+_OUR_FAULT: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM))
 
 
 class Endpoint:
@@ -111,7 +111,9 @@ class Pool:
 
         `fresh` asks for a new connection; endpoints that `exchange` has tried are left out while others are up.
         """
-        endpoint = self._single or self._choose(exchange.tried)
+        endpoint = self._single
+        if endpoint is None:
+            endpoint = self._choose(exchange.tried)
         if endpoint is None:
             self._core.loop.call_soon(exchange.failed, UpstreamError("no upstream is configured", "unavailable", 503))
             return None
@@ -199,7 +201,7 @@ class Pool:
             self._offer(upstream)
         else:
             upstream.state = IDLE
-            upstream.deadline = self._core.now + self._core.timeouts.upstream_idle
+            upstream.deadline = self._core.now + self._core.upstream_idle
             endpoint.idle.append(upstream)
 
     def lost(self, upstream: Upstream, was_busy: bool) -> None:

@@ -12,7 +12,7 @@ import re
 import select
 import socket
 from math import inf
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from ..errors import UpstreamError
 from ..wire.body import BodyError, BodyReader, ChunkedBody, LengthBody, UntilCloseBody
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from .pool import Endpoint
 
 #: What may be buffered towards a slow peer before the other side is paused.
-WRITE_HIGH = 256 * 1024
-_SALVAGE_BYTES = 64 * 1024
-_BARE_LF = re.compile(rb"(?<!\r)\n")
-_PREFIX = b"HTTP/1."
+WRITE_HIGH: Final = 256 * 1024
+_SALVAGE_BYTES: Final = 64 * 1024
+_BARE_LF: Final = re.compile(rb"(?<!\r)\n")
+_PREFIX: Final = b"HTTP/1."
 
 
 class State(enum.IntEnum):
@@ -39,7 +39,10 @@ class State(enum.IntEnum):
     CLOSED = 3  # or part of a tunnel
 
 
-IDLE, HEAD, BODY, CLOSED = State
+IDLE: Final = State.IDLE
+HEAD: Final = State.HEAD
+BODY: Final = State.BODY
+CLOSED: Final = State.CLOSED
 
 
 class Upstream:

@@ -11,14 +11,14 @@ from typing import Final, Protocol
 
 from .fields import FieldError, HeadLimits, check_fields
 
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})([ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
-_CHUNK_LINE_BEGINS = re.compile(rb"(?:[0-9A-Fa-f]{1,15}(?:[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?)?)?\r?")
-_BARE_LF = re.compile(rb"(?<!\r)\n")
+_CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})([ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
+_CHUNK_LINE_BEGINS: Final = re.compile(rb"(?:[0-9A-Fa-f]{1,15}(?:[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?)?)?\r?")
+_BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 #: One chunk-size line, and all extensions of a message together: nobody needs them, attackers do.
-CHUNK_LINE_MAX = 4 * 1024
-EXTENSIONS_MAX = 16 * 1024
+CHUNK_LINE_MAX: Final = 4 * 1024
+EXTENSIONS_MAX: Final = 16 * 1024
 
-LAST_CHUNK = b"0\r\n\r\n"
+LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
 class BodyError(ValueError):

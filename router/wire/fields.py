@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
+from typing import Final
 
-TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_LENGTH = re.compile(rb"0|[1-9][0-9]{0,17}")
+TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,17}")
 
 #: Fields that end at this hop whatever `Connection` says (RFC 9110 7.6.1 and the de facto `Proxy-` ones).
-HOP_BY_HOP = frozenset(
+HOP_BY_HOP: Final = frozenset(
     (
         b"connection",
         b"keep-alive",
@@ -51,7 +52,7 @@ class HeadLimits:
 
 # A field line with the CRLF before it. Names may hold no space, so obs-fold (RFC 9112 5.2) and space before the colon
 # (5.1) don't match; values may hold no control character but HTAB, so bare CR, bare LF and NUL don't.
-_VALID = re.compile(rb"(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+)*+")
+_VALID: Final = re.compile(rb"(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+)*+")
 
 
 def check_fields(head: bytes, limits: HeadLimits, start: int, end: int) -> None:
@@ -146,4 +147,6 @@ def named_by_connection(connection: list[bytes]) -> frozenset[bytes]:
     return frozenset(connection) - _NOT_NAMEABLE
 
 
-_NOT_NAMEABLE = frozenset((b"host", b"content-length", b"transfer-encoding", b"close", b"keep-alive", b"upgrade"))
+_NOT_NAMEABLE: Final = frozenset(
+    (b"host", b"content-length", b"transfer-encoding", b"close", b"keep-alive", b"upgrade")
+)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from typing import Final
 
 from ..errors import RequestError
 from .fields import (
@@ -24,27 +25,27 @@ from .fields import (
 )
 
 #: The IANA method registry (CONNECT aside) and PURGE, which caches behind us understand.
-METHODS = frozenset(
+METHODS: Final = frozenset(
     b"ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY DELETE GET HEAD LABEL LINK LOCK MERGE MKACTIVITY MKCALENDAR "
     b"MKCOL MKREDIRECTREF MKWORKSPACE MOVE OPTIONS ORDERPATCH PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY REBIND "
     b"REPORT SEARCH TRACE UNBIND UNCHECKOUT UNLINK UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL".split()
 )
 #: RFC 9110 9.2.2; only methods whose repeat no user can notice.
-IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
+IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 
 # Target: any visible ASCII character but "#" (RFC 9112 3.2, RFC 3986 2).
-_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21\x22\x24-\x7e]+) HTTP/1\.([01])")
-_VERSION = re.compile(rb" HTTP/[0-9]+(?:\.[0-9]+)?\Z")
-_ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*)(.*)", re.DOTALL)
+_LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21\x22\x24-\x7e]+) HTTP/1\.([01])")
+_VERSION: Final = re.compile(rb" HTTP/[0-9]+(?:\.[0-9]+)?\Z")
+_ABSOLUTE: Final = re.compile(rb"(?i:https?)://([^/?]*)(.*)", re.DOTALL)
 # reg-name, IPv4 or bracketed IPv6 with an optional port; no userinfo (RFC 9110 4.2.4).
-_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?")
-_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
+_HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?")
+_REQUEST_ID: Final = re.compile(rb"[\x21-\x7e]{1,128}")
 
-_FORWARDED = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded"))
-_READ = HOP_BY_HOP | _FORWARDED | {b"host", b"content-length", b"expect", b"x-request-id", b"cookie"}
+_FORWARDED: Final = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded"))
+_READ: Final = HOP_BY_HOP | _FORWARDED | {b"host", b"content-length", b"expect", b"x-request-id", b"cookie"}
 #: Fields that go on although the router reads them.
-_KEPT = frozenset((b"host", b"cookie"))
-_INTERNAL = b"x-cutover-*"
+_KEPT: Final = frozenset((b"host", b"cookie"))
+_INTERNAL: Final = b"x-cutover-*"
 
 
 class Request:
@@ -189,9 +190,9 @@ class RequestParser:
         self._hosts.add(host)
 
 
-_HOSTS_MAX = 256
-_NO_VALUES: list[bytes] = []
-_PLAIN_CONNECTION = frozenset((b"keep-alive", b"close", b"upgrade"))
+_HOSTS_MAX: Final = 256
+_NO_VALUES: Final[list[bytes]] = []
+_PLAIN_CONNECTION: Final = frozenset((b"keep-alive", b"close", b"upgrade"))
 
 
 def _frame(request: Request, minor: int) -> None:

@@ -6,6 +6,7 @@ An upstream is trusted with content, not with framing: what can't be framed beyo
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from .fields import (
     HOP_BY_HOP,
@@ -19,16 +20,19 @@ from .fields import (
     options,
 )
 
-_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*))?")
+_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*))?")
 
 #: `Response.body` beyond lengths.
-CHUNKED, UNTIL_CLOSE = -1, -2
+CHUNKED: Final = -1
+UNTIL_CLOSE: Final = -2
 
-_READ = frozenset((b"connection", b"upgrade", b"content-length", b"transfer-encoding", b"content-type", b"keep-alive"))
-_OURS = frozenset((b"x-cutover-arm", b"x-request-id"))
+_READ: Final = frozenset(
+    (b"connection", b"upgrade", b"content-length", b"transfer-encoding", b"content-type", b"keep-alive")
+)
+_OURS: Final = frozenset((b"x-cutover-arm", b"x-request-id"))
 #: Fields that go on although the router reads them.
-_KEPT = frozenset((b"content-type",))
-_NO_VALUES: list[bytes] = []
+_KEPT: Final = frozenset((b"content-type",))
+_NO_VALUES: Final[list[bytes]] = []
 
 
 class AnswerError(ValueError):
@@ -38,11 +42,12 @@ class AnswerError(ValueError):
 class Response:
     """What an answer's head means. `body` is a length, `CHUNKED` or `UNTIL_CLOSE`."""
 
-    __slots__ = ("bodiless", "body", "framing", "head", "keep_alive", "status", "streams", "upgrades")
+    __slots__ = ("bodiless", "body", "framing", "head", "keep_alive", "start", "status", "streams", "upgrades")
 
     status: int
     head: bytes  # status line and the fields that go on, each ended by CRLF; no framing
     framing: bytes  # the framing line for a 1.1 client: Content-Length, chunked, or nothing
+    start: bytes  # `head` and `framing` for a 1.1 client that stays
     body: int
     bodiless: bool  # no body goes to the client, whatever the upstream sends
     keep_alive: bool  # the upstream will take another request
@@ -68,9 +73,11 @@ class ResponseParser:
         if line is None:
             raise AnswerError("malformed status line")
         try:
-            return _understand(line, self._scanner.scan(head, start, len(head) - 4), is_head)
+            response = _understand(line, self._scanner.scan(head, start, len(head) - 4), is_head)
         except FieldError as error:
             raise AnswerError(str(error)) from None
+        response.start = response.head + response.framing
+        return response
 
 
 def _understand(line: re.Match[bytes], special: list[re.Match[bytes]], is_head: bool) -> Response:
