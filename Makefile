@@ -41,8 +41,9 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-proto:
-	@echo "proto/ holds no files yet; they come with the backend's gRPC services"
+proto: install
+	$(BIN)/python -m grpc_tools.protoc --proto_path=backend/rpc/pb=proto \
+		--python_out=. --pyi_out=. --grpc_python_out=. $(patsubst proto/%,backend/rpc/pb/%,$(wildcard proto/*.proto))
 
 docs: install
 	$(BIN)/python -m router.config_reference > docs/configuration.md

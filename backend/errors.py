@@ -63,3 +63,29 @@ class DatabaseError(BackendError):
     label = "database"
     key = "error"
     retry_after: int | None = 5
+
+
+class BadSpanError(BackendError):
+    """A stored span that can't become rows; the text is the reason that its quarantine shows, without its content."""
+
+    status = 422
+    label = "bad_span"
+
+
+class IngestionError(BackendError):
+    """Spans can't be read from the ingestion service. It keeps them, so nothing is lost."""
+
+    status = 502
+    label = "ingestion"
+
+
+class IngestionAwayError(IngestionError):
+    """Nobody answers at the ingestion service's address, or it went away while it sent."""
+
+    label = "away"
+
+
+class IngestionTimeoutError(IngestionError):
+    """The ingestion service didn't finish a batch in time."""
+
+    label = "timeout"

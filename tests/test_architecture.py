@@ -15,7 +15,10 @@ PRODUCTS = ("router", "backend")
 MAX_LINES = 400
 
 #: Modules that know only what they are given.
-PURE = re.compile(r"router\.(wire|split|rollout(?!\.driver))(\.|$)|backend\.(ingest\.decode|auth\.cookie)$")
+PURE = re.compile(
+    r"router\.(wire|split|rollout(?!\.driver))(\.|$)"
+    r"|backend\.(ingest\.(attributes|decode|rows|stored)|auth\.cookie)$"
+)
 #: What such modules may not know: loops, sockets, files, databases, clocks, chance.
 IMPURE = re.compile(
     r"(asyncio|concurrent|ctypes|datetime|fcntl|io|mmap|multiprocessing|os|pathlib|random|secrets|select|selectors"
