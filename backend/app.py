@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from .config import Settings
+from .passwords import Passwords
 from .sqlite import Sqlite
 from .web import answer
 from .web.failures import Failures
@@ -22,6 +23,7 @@ class Parts:
 
     settings: Settings
     sqlite: Sqlite
+    passwords: Passwords
 
 
 @asynccontextmanager
@@ -31,8 +33,9 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
     Raises:
         StartError: a file or a port can't be had.
     """
-    async with Sqlite(settings.sqlite_path, settings.sqlite_journal) as sqlite:
-        yield Parts(settings, sqlite)
+    with closing(Passwords()) as passwords:
+        async with Sqlite(settings.sqlite_path, settings.sqlite_journal) as sqlite:
+            yield Parts(settings, sqlite, passwords)
 
 
 def build(parts: Parts) -> Failures:
