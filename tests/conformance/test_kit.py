@@ -55,6 +55,7 @@ def test_sees_the_peers_close_and_a_cut_request(stable: Upstream) -> None:
     assert (request.complete, request.body) == (False, b"ab")
 
 
+@pytest.mark.slow
 def test_notices_a_peer_that_keeps_its_side_open(stable: Upstream) -> None:
     stable.play([steps.hang()])
     with Client(stable.port) as client:

@@ -138,6 +138,7 @@ def test_body_below_the_minimum_rate(short: Router) -> None:
     short.stable.connection(0).wait_ended()
 
 
+@pytest.mark.slow
 def test_body_that_comes_slowly_but_steadily_is_served(short: Router) -> None:
     """Longer in sum than body_idle and head; each silence shorter."""
     short.stable.play([steps.message(), steps.send(steps.OK)])
@@ -160,6 +161,7 @@ def test_first_byte(short: Router) -> None:
     short.stable.connection(0).wait_ended()
 
 
+@pytest.mark.slow
 def test_first_byte_of_a_post_is_not_retried(short: Router) -> None:
     short.stable.play([steps.hang()])
     with short.connect() as client:
@@ -169,6 +171,7 @@ def test_first_byte_of_a_post_is_not_retried(short: Router) -> None:
     assert len(short.stable.requests()) == 1
 
 
+@pytest.mark.slow
 def test_first_byte_of_the_canary_is_no_death(short: Router) -> None:
     """Fallback is for refusal, connect timeout and death; a canary that is slow is a 504 of the canary's."""
     short.canary.play([steps.hang()])
@@ -179,6 +182,7 @@ def test_first_byte_of_the_canary_is_no_death(short: Router) -> None:
     assert (answer.status, answer.value(b"x-cutover-arm")) == (504, b"canary")
 
 
+@pytest.mark.slow
 def test_first_byte_by_route(short: Router) -> None:
     """Two routes with their own: one gives up at once, the other waits much longer than the setting."""
     go = short.stable.gate()
@@ -230,6 +234,7 @@ def test_event_streams_may_be_silent(short: Router) -> None:
         assert listener.exactly(7) == b"\r\n0\r\n\r\n"
 
 
+@pytest.mark.slow
 def test_event_stream_of_a_client_that_left_is_ended(short: Router) -> None:
     """No timer guards a silent event stream; so a closed browser tab (a FIN, nothing to write) must end it somehow."""
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -298,6 +303,7 @@ def deaf() -> Iterator[int]:
             filler.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arm", ["stable", "canary"])
 def test_connect(tmp_path_factory: pytest.TempPathFactory, short: Router, deaf: int, arm: str) -> None:
     """Stable: 504. Canary: nothing was sent, so stable answers, even a POST."""
