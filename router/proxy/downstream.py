@@ -216,6 +216,7 @@ class Downstream:
         self.state = BUSY
         self.deadline = inf
         self._head_since = False
+        heads.skipped = 0
         exchange = self._exchange = Exchange(core, self, heads, cookie)
         if heads.request.body == 0:
             self._buffer = rest

@@ -48,6 +48,7 @@ class Heads:
         "prefix",
         "request",
         "rule",
+        "skipped",
         "split",
     )
 
@@ -71,13 +72,14 @@ class Heads:
         self.place = 0
         self.first_byte = 0.0
         self.counted = -1  # minute in which this user was last counted as active
+        self.skipped = 0  # empty lines since the last head; its user sets it back
 
     def find(self, data: bytes) -> tuple[int, bytes]:
         """Parse the head that `data` begins with: (its end, data less empty lines before it), or (0, ...) when more
         bytes are needed. Raises `RequestError` as soon as no further byte can mend what came."""
-        for _ in range(_EMPTY_LINES):
-            if data[:2] == b"\r\n":
-                data = data[2:]
+        while data[:2] == b"\r\n" and self.skipped < _EMPTY_LINES:
+            self.skipped += 1
+            data = data[2:]
         end = data.find(b"\r\n\r\n") + 4
         if end < 4:
             self._check_part(data)

@@ -100,7 +100,7 @@ def parse_line(line: bytes, limits: HeadLimits) -> tuple[bytes, bytes, int]:
 
 
 def _diagnose(line: bytes) -> RequestError:
-    if version := _VERSION.search(line):
+    if TOKEN.match(line) and (version := _VERSION.search(line)):
         if version[0] not in (b" HTTP/1.0", b" HTTP/1.1"):
             return RequestError("only HTTP/1.0 and HTTP/1.1 are served here", 505, "unsupported")
         if b"#" in line:

@@ -76,6 +76,18 @@ def test_B4_post_bodies_between(router: Router) -> None:
     assert [request.target for request in router.stable.requests()] == [b"/a", b"/b", b"/c", b"/a"]
 
 
+def test_an_empty_line_behind_every_request(router: Router) -> None:
+    """As old clients send behind a body (RFC 9112 2.2); each is counted anew, also between equal requests."""
+    router.stable.play([steps.serve_each(echo)])
+    with router.connect() as client:
+        for _ in range(5):
+            client.send(get(b"/a"))
+            assert client.answer().body == b"/a"
+            client.send(b"\r\n")
+            client.send(get(b"/other") + b"\r\n")
+            assert client.answer().body == b"/other"
+
+
 BAD = {
     "malformed": b"GET / HTTP/1.1\r\nHost: h\r\nX : y\r\n\r\n",
     "no-host": b"GET / HTTP/1.1\r\n\r\n",

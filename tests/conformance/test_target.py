@@ -79,6 +79,9 @@ LINES = [
     refused("line-bare-lf-end", "9112 2.2", b"GET / HTTP/1.1\r\nHost: h\r\n\n"),
     refused("line-cr-cr-lf", "9112 2.2", b"GET / HTTP/1.1\r\r\nHost: h\r\n\r\n"),
     refused("line-not-http", "9112 3", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
+    # Found by tests/fuzz: which refusal it is may not depend on the segments, nor may the number of empty lines.
+    refused("line-obs-text-before-other-version", "9112 3", b"\xa0GET / HTTP/1.2\r\nHost: h\r\n\r\n"),
+    refused("line-three-empty-lines-before", "9112 2.2", b"\r\n\r\n\r\nGET /" + REST),
     refused("line-method-only", "9112 3", b"GET\r\n\r\n"),
     refused("method-non-token", "9110 9.1", b"GE(T /" + REST),
     refused("method-quote", "9110 9.1", b'G"T /' + REST),
@@ -148,6 +151,7 @@ FORWARDED = [
     forwarded("H1-empty-host", "9110 7.2", b"GET / HTTP/1.1\r\nHost:\r\n" + COOKIE + b"\r\n",
               b"GET / HTTP/1.1\r\nHost: \r\n" + COOKIE + b"\r\n", or_status=(400,)),
     forwarded("one-empty-line-before", "9112 2.2", b"\r\nGET /" + REST, b"GET /" + REST),
+    forwarded("two-empty-lines-before", "9112 2.2", b"\r\n\r\nGET /" + REST, b"GET /" + REST),
 ]  # fmt: skip
 
 
