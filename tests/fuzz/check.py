@@ -1,0 +1,140 @@
+"""What must hold of every case, decided from what came out of it; pure. Each breach is a `Failure` (or `Malformed`)."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+import h11
+
+from tests.conformance.opinions import Seen, agreed
+from tests.conformance.reading import Message, Reader
+from tests.fuzz.lane import Failure, Result, Served
+from tests.fuzz.mutate import BOTH, REQUEST, Case
+
+
+class Outcome(NamedTuple):
+    """What may not depend on how the client's bytes were cut into segments."""
+
+    statuses: tuple[int, ...]
+    requests: tuple[Seen, ...]
+
+
+def check(case: Case, result: Result) -> Outcome:
+    requests = _check_received(result)
+    if case.kind == BOTH:
+        return Outcome((), requests)
+    if case.kind == REQUEST:
+        answers = _read_answers(result.saw, [served.method for served in result.served])
+        _check_one_answer_each(result, answers)
+    else:
+        answers = _read_answers(result.saw, _methods(case.bytes))
+        _check_no_answer_made_up(case, result, answers)
+    return Outcome(tuple(answer.status for answer in answers), requests)
+
+
+def _check_received(result: Result) -> tuple[Seen, ...]:
+    """Every reader finds the same requests as the upstream, connection by connection; in the order of their arrival."""
+    found: dict[int, list[Seen]] = {}
+    for number, data in enumerate(result.received):
+        if b" 101 " in result.answered[number]:
+            continue  # perhaps a tunnel, whose bytes aren't HTTP
+        found[number] = whole = agreed(data)
+        served = sum(each.connection == number for each in result.served)
+        if len(whole) != served:
+            raise Failure(f"the upstream served {served} requests, readers find {whole!r}")
+    arrived = (each.connection for each in result.served)
+    return tuple(found[number].pop(0) for number in arrived if number in found)
+
+
+def _read_answers(data: bytes, methods: list[bytes]) -> list[Message]:
+    """All final answers that a client saw; the last one may be incomplete, nothing may follow the last one."""
+    answers: list[Message] = []
+    while data:
+        known = methods[len(answers) : len(answers) + 1]
+        answer = _read_answer(data, known or [b"GET", b"HEAD"])
+        answers.append(answer)
+        if not answer.complete or answer.status == 101:
+            break
+        data = data[len(answer.raw) :]
+    return answers
+
+
+def _read_answer(data: bytes, methods: list[bytes]) -> Message:
+    """An error for a request that was refused may be for HEAD, which only the router knows."""
+    for method in methods:
+        reader = Reader(method)
+        answer = reader.feed(data) or reader.feed(b"") or reader.partial()
+        if answer.complete:
+            break
+    return answer
+
+
+def _check_one_answer_each(result: Result, answers: list[Message]) -> None:
+    """Each request that the upstream counted was answered, in order, with what it said; then one error at most."""
+    for served, answer in zip(result.served, answers, strict=False):
+        expected = _expected(result, served)
+        if not answer.complete or (answer.status, answer.body) != expected:
+            raise Failure(f"the upstream said {expected!r}, the client saw {answer.raw!r}")
+    own = answers[len(result.served) :]
+    if len(answers) < len(result.served):
+        raise Failure(f"{len(result.served)} requests upstream, but {len(answers)} answers: {result.saw!r}")
+    if len(own) > 1 or not all(map(_is_own, own)):
+        raise Failure(f"{len(result.served)} requests upstream, then the client saw {[each.raw for each in own]!r}")
+
+
+def _check_no_answer_made_up(case: Case, result: Result, answers: list[Message]) -> None:
+    """A whole answer is one that the upstream gave, by h11's reading, or the router's own error."""
+    asked = len(_methods(case.bytes))
+    if len(answers) > asked:
+        raise Failure(f"{len(answers)} answers to {asked} requests: {result.saw!r}")
+    said = [_expected(result, served) for served in result.served]
+    for answer in answers:
+        if answer.complete and not _is_own(answer) and (answer.status, answer.body) not in said:
+            raise Failure(f"the upstream said {said!r}, the client saw {answer.raw!r}")
+
+
+def _expected(result: Result, served: Served) -> tuple[int, bytes] | None:
+    """Status and body of the answer to a request, as h11 reads what the upstream sent; None where it can't."""
+    reader = h11.Connection(h11.CLIENT, max_incomplete_event_size=1024 * 1024)
+    fields = [(b"host", b"h"), (b"upgrade", b"websocket"), (b"connection", b"upgrade")]
+    reader.send(h11.Request(method=served.method, target=b"/", headers=fields))
+    reader.send(h11.EndOfMessage())
+    status, body = 0, b""
+    try:
+        reader.receive_data(result.answered[served.connection][served.start :])
+        reader.receive_data(b"")
+        while not isinstance(event := reader.next_event(), h11.EndOfMessage):
+            if isinstance(event, h11.Response):
+                status = event.status_code
+            elif isinstance(event, h11.Data):
+                body += event.data
+            elif isinstance(event, h11.InformationalResponse) and event.status_code == 101:
+                return 101, b""
+            elif event in (h11.NEED_DATA, h11.PAUSED) or isinstance(event, h11.ConnectionClosed):
+                return None
+    except h11.RemoteProtocolError:
+        return None
+    return status, b"" if status == 205 else body
+
+
+def _methods(data: bytes) -> list[bytes]:
+    """Of good requests, as they are before the router has read them."""
+    methods: list[bytes] = []
+    while data:
+        reader = h11.Connection(h11.SERVER, max_incomplete_event_size=1024 * 1024)
+        reader.receive_data(data)
+        while not isinstance(event := reader.next_event(), h11.EndOfMessage):
+            if isinstance(event, h11.Request):
+                methods.append(bytes(event.method))
+            elif not isinstance(event, h11.Data):
+                return methods
+        data = reader.trailing_data[0]
+    return methods
+
+
+def _is_own(answer: Message) -> bool:
+    """Whether the router made it."""
+    if not answer.complete or answer.value(b"content-type") != b"application/json":
+        return False
+    return answer.status >= 400 and (not answer.body or "error" in json.loads(answer.body))
