@@ -116,10 +116,13 @@ class Relative:
         """One interval's trials and bad ones of both arms, each with at least one trial."""
         odds = canary / stable  # w / (1 - w)
         h0 = self.bound * odds / (1 + self.bound * odds)
+        events = canary_bad + stable_bad + 1
         ratios = []
         for risk in self._grid:
             h1 = risk * odds / (1 + risk * odds)
-            ratios.append(_power(h1 / h0, canary_bad) * _power((1 - h1) / (1 - h0), stable_bad))
+            # By way of the geometric mean, as either factor may overflow where their product doesn't.
+            mean = (h1 / h0) ** (canary_bad / events) * ((1 - h1) / (1 - h0)) ** (stable_bad / events)
+            ratios.append(_power(mean, events))
         self.mixture.update(ratios)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,8 +33,11 @@ def fed(found: Judge, *intervals: Interval) -> Judge:
 
 
 def counts(canary: int, bad: int, stable: int = 0, stable_bad: int = 0, kind: str = "failed") -> Interval:
-    arms = [replace(Arm(trials), **{kind: count}) for trials, count in ((stable, stable_bad), (canary, bad))]
-    return Interval(1.0, arms[0], arms[1])
+    def arm(trials: int, count: int) -> Arm:
+        found = {"failed": 0, "client_errors": 0, "unauthorized": 0, kind: count}
+        return Arm(trials, found["failed"], found["client_errors"], found["unauthorized"])
+
+    return Interval(1.0, arm(stable, stable_bad), arm(canary, bad))
 
 
 def took(*seconds: float) -> list[int]:
