@@ -28,6 +28,7 @@ MODULES = (
     "table",
     "wire/body",
     "wire/fields",
+    "wire/recall",
     "wire/request",
     "wire/response",
     "proxy/core",

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 from xxhash import xxh3_64_intdigest
 
@@ -96,7 +97,8 @@ def _cookie_value(cookie: bytes, start: bytes) -> bytes:
     return b""
 
 
-class Rule(NamedTuple):
+@dataclass(frozen=True)
+class Rule:
     """A compiled route: what config.Route says, in the split's own terms."""
 
     label: str

@@ -17,7 +17,7 @@ from ..split import Identifier, Routes, Split
 from ..table import CANARY, GAUGES, GENERATION, SEEN_GENERATION, STABLE, Block, Table
 from ..wire.fields import HeadLimits
 from ..wire.forwarded import networks
-from ..wire.request import RequestParser
+from ..wire.recall import RecallingParser
 from ..wire.response import ResponseParser
 from .pool import Pool
 from .presence import has_left
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .upload import Incoming
 
 #: Seconds in which a connection that was accepted while the worker drains has to start its request.
-LATE_HEAD = 1.0
+LATE_HEAD: Final = 1.0
 #: Seconds between sweeps: the slack of every timer. 1,000 connections cost about 60 µs a sweep.
 TICK: Final = 0.1
 _RANDOM_BYTES: Final = 4096
@@ -60,6 +60,7 @@ class Core:
         "default_host",
         "draining",
         "fallback",
+        "first_byte",
         "generation",
         "header",
         "held",
@@ -87,7 +88,8 @@ class Core:
     def __init__(self, settings: Settings, table: Table, block: Block, loop: asyncio.AbstractEventLoop) -> None:
         self.settings = settings
         self.timeouts = settings.timeouts
-        # The two that every request needs: a field of the settings costs as much as twenty of our own.
+        # Those that every request needs: a field of the settings costs as much as twenty of our own.
+        self.first_byte = settings.timeouts.first_byte
         self.keep_alive = settings.timeouts.keep_alive
         self.upstream_idle = settings.timeouts.upstream_idle
         self.fallback = settings.split.fallback
@@ -108,7 +110,7 @@ class Core:
         self.trusted = networks(settings.trusted_proxies)
         self.identifier = Identifier(settings.split.header, settings.split.cookie, settings.split.session_cookie)
         self._cookie_start = b"Set-Cookie: %b=" % settings.split.cookie.encode("ascii")
-        self.requests = RequestParser(self.limits, self.identifier.seen)
+        self.requests = RecallingParser(self.limits, self.identifier.seen)
         self.clients: set[Downstream] = set()
         self.swept: set[Swept] = set()
         self.stalled: set[Downstream] = set()

@@ -77,6 +77,8 @@ class Heads:
     def find(self, data: bytes) -> tuple[int, bytes]:
         """Parse the head that `data` begins with: (its end, data less empty lines before it), or (0, ...) when more
         bytes are needed. Raises `RequestError` as soon as no further byte can mend what came."""
+        if self.last and data.startswith(self.last):
+            return len(self.last), data
         while data[:2] == b"\r\n" and self.skipped < _EMPTY_LINES:
             self.skipped += 1
             data = data[2:]
@@ -147,7 +149,7 @@ class Heads:
         request = self.request
         self.split = split
         self.rule = rule = split.rule(request.method, request.path)
-        self.first_byte = rule.first_byte or self._core.settings.timeouts.first_byte
+        self.first_byte = rule.first_byte or self._core.first_byte
         self._end = split.end(rule)
         self.place = split.place(self._identity) if self._identity else 0
         fixed = split.fixed(rule, request.fields)

@@ -40,7 +40,7 @@ class FieldError(ValueError):
         self.too_large = too_large
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HeadLimits:
     """Bounds of one head, in bytes and fields."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -190,7 +191,7 @@ PINNED = Rule("p", STABLE, None, None, None)
 
 def test_no_identity_decides_against_a_pin() -> None:
     assert split(WEIGHT_ONE, override=True).fixed(PINNED, {ARM: [b"canary"]}) == (STABLE, PIN)
-    assert split(0).fixed(PINNED._replace(pin=CANARY), {}) == (CANARY, PIN)
+    assert split(0).fixed(replace(PINNED, pin=CANARY), {}) == (CANARY, PIN)
     assert split(0).fixed(NO_RULE, {}) is None
 
 
