@@ -231,14 +231,12 @@ class Downstream:
         limits = core.settings.limits
         upload = exchange.upload = Upload(request.body < 0, limits.kept_body)
         body = self._body = Incoming(request.body, core.limits, core.timeouts.body_idle, limits.body_rate)
-        payload = b""
-        if rest:
-            try:
-                payload = body.feed(rest)
-            except BodyError as error:
-                self._core.counters.client_error("bad_request")
-                exchange.refuse(400, "bad_request", str(error))
-                return
+        try:
+            payload = body.feed(rest) if rest else b""
+        except BodyError as error:
+            core.counters.client_error("bad_request")
+            exchange.refuse(400, "bad_request", str(error))
+            return
         upload.add(payload, body.done, False)
         if body.done:
             self._body = None

@@ -13,6 +13,7 @@ from ..counters import FALLBACKS, RETRIES, UPGRADES
 from ..errors import UpstreamError
 from ..split import CANARY, FALLBACK, STABLE
 from ..wire.body import LAST_CHUNK, chunk
+from .reset import reset_on_close
 from .upload import Upload
 
 if TYPE_CHECKING:
@@ -166,6 +167,8 @@ class Exchange:
             self._core.counters.error(self.arm, error.label)
             self._observe(self._status, monotonic())
             self.phase = DONE
+            if self.request.minor == 0:
+                reset_on_close(self.down.transport)
             self.down.abort()
             return
         self._held = None

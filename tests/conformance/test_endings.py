@@ -46,6 +46,23 @@ def test_close_delimited_ended_by_reset_is_truncated(router: Router) -> None:
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [CHUNKED + b"5\r\nhello\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello"],
+    ids=["chunked", "cl"],
+)
+def test_F8_truncated_to_an_old_client_is_a_reset(router: Router, answer: bytes) -> None:
+    """Found by tests/fuzz: to 1.0 a chunked answer goes without framing, so after FIN its first half would be all."""
+    seen = router.stable.gate()
+    router.stable.play([steps.message(), steps.send(answer), steps.wait(seen), steps.close()])
+    with router.connect() as client:
+        client.send(GET.replace(b"1.1", b"1.0"))
+        client.until(b"hello")
+        seen.set()
+        assert client.rest() == b""
+        assert client.was_reset
+
+
+@pytest.mark.parametrize(
     ("sent", "rest"),
     [(CHUNKED + b"5\r\nhello\r\n", b"xyz\r\n"), (CHUNKED + b"5\r\nhello\r\n", b"5\r\nhello!!!\r\n0\r\n\r\n")],
     ids=["size", "no-line-end"],
