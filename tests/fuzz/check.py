@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import NamedTuple
 
 import h11
 
 from tests.conformance.opinions import Seen, agreed
-from tests.conformance.reading import Message, Reader
+from tests.conformance.reading import FRAMING, Message, Reader
 from tests.fuzz.lane import Failure, Result, Served
 from tests.fuzz.mutate import BOTH, REQUEST, Case
+
+#: What the router refuses a request with. Of several things wrong with it, the first one that was seen is named.
+REFUSED = frozenset((400, 405, 414, 417, 431, 501, 505))
 
 
 class Outcome(NamedTuple):
     """What may not depend on how the client's bytes were cut into segments."""
 
     statuses: tuple[int, ...]
+    """Of the answers; any refusal is 400."""
     requests: tuple[Seen, ...]
 
 
@@ -25,12 +30,12 @@ def check(case: Case, result: Result) -> Outcome:
     if case.kind == BOTH:
         return Outcome((), requests)
     if case.kind == REQUEST:
-        answers = _read_answers(result.saw, [served.method for served in result.served])
+        answers = _read_answers(result, [served.method for served in result.served])
         _check_one_answer_each(result, answers)
     else:
-        answers = _read_answers(result.saw, _methods(case.bytes))
+        answers = _read_answers(result, _methods(case.bytes))
         _check_no_answer_made_up(case, result, answers)
-    return Outcome(tuple(answer.status for answer in answers), requests)
+    return Outcome(tuple(400 if answer.status in REFUSED else answer.status for answer in answers), requests)
 
 
 def _check_received(result: Result) -> tuple[Seen, ...]:
@@ -47,9 +52,10 @@ def _check_received(result: Result) -> tuple[Seen, ...]:
     return tuple(found[number].pop(0) for number in arrived if number in found)
 
 
-def _read_answers(data: bytes, methods: list[bytes]) -> list[Message]:
+def _read_answers(result: Result, methods: list[bytes]) -> list[Message]:
     """All final answers that a client saw; the last one may be incomplete, nothing may follow the last one."""
     answers: list[Message] = []
+    data = result.saw
     while data:
         known = methods[len(answers) : len(answers) + 1]
         answer = _read_answer(data, known or [b"GET", b"HEAD"])
@@ -57,6 +63,8 @@ def _read_answers(data: bytes, methods: list[bytes]) -> list[Message]:
         if not answer.complete or answer.status == 101:
             break
         data = data[len(answer.raw) :]
+    if answers and result.was_reset and not any(map(answers[-1].values, FRAMING)):
+        answers[-1] = replace(answers[-1], complete=False)  # its end would be an orderly one
     return answers
 
 

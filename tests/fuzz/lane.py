@@ -44,6 +44,8 @@ class Result:
 
     saw: bytes = b""
     """All that the client received until the router closed."""
+    was_reset: bool = False
+    """Whether that end was a reset."""
     received: list[bytes] = field(default_factory=list)
     """What each upstream connection received, barriers excluded."""
     answered: list[bytes] = field(default_factory=list)
@@ -212,6 +214,7 @@ class Lane:
         try:
             piece = self._client.recv(262144)
         except ConnectionError:
+            self._result.was_reset = True
             piece = b""
         self._result.saw += piece
         if not piece:
