@@ -32,6 +32,7 @@ async def serve(settings: Settings) -> None:
             lifespan="off",
             access_log=False,
             log_config=None,
+            ws="none",
             server_header=False,
             date_header=True,
             timeout_graceful_shutdown=GRACE,

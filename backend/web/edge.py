@@ -1,0 +1,168 @@
+"""What every request goes through, in the order in which clients of the Go backend see it:
+
+request id → CORS → route → CSRF → session → 404 or 405 → handler. One ASGI application with one send wrapper: the
+layers are plain functions of their own modules, as a chain of middleware costs more than all of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+from loguru import logger
+
+from .. import log
+from ..clock import Clock
+from ..errors import BackendError, RequestError
+from . import answer, csrf
+from .answer import Answer, Header
+from .body import MAX_PUBLIC, MAX_SIGNED_IN, BoundedBody, DisconnectedError
+from .cookies import read_cookie
+from .cors import Cors
+from .routes import CSRF_EXEMPT, PUBLIC, Asgi, Routes, request, target
+
+#: Called at the end of every request with its method, its route's path ("" if none), its status and its seconds.
+Observe = Callable[[str, str, int, float], None]
+#: The e-mail in a `session` cookie's value at a Unix time, or None.
+UserOf = Callable[[str, int], str | None]
+
+_CLOSE: Header = (b"connection", b"close")
+
+
+class Edge:
+    """The ASGI application around the features' handlers.
+
+    What handlers find in the scope: `user` (e-mail of the session, absent on public paths) and `csrf` (the token).
+    """
+
+    def __init__(self, routes: Routes, cors: Cors, user_of: UserOf, clock: Clock, observe: Observe) -> None:
+        self._routes = routes
+        self._cors = cors
+        self._user_of = user_of
+        self._clock = clock
+        self._observe = observe
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        started = perf_counter()
+        exchange = _Exchange(scope, receive, send)
+        log.request_id.set(exchange.id)
+        try:
+            try:
+                whole = await self._answer(exchange)
+                await whole(scope, exchange.receive, exchange.forward)
+            except Exception as error:
+                if exchange.status:
+                    raise  # the answer has begun: the server cuts it off
+                await _failed(error, exchange)
+        finally:
+            self._observe(scope["method"], exchange.route, exchange.status, perf_counter() - started)
+
+    async def _answer(self, exchange: _Exchange) -> Asgi:
+        scope = exchange.scope
+        method = scope["method"]
+        path = target(scope["raw_path"])
+        if path is None:
+            return Answer(400, b"400 Bad Request", b"text/plain; charset=utf-8", (_CLOSE,))
+        exchange.headers = self._cors.headers(exchange.origin)
+        if method == "OPTIONS":
+            return self._cors.preflight(exchange.origin)
+        found = self._routes.find(method, path)
+        exchange.route = found.path
+        now = int(self._clock())
+        if found.path not in CSRF_EXEMPT:
+            token = csrf.check(method, read_cookie(exchange.cookies, b"csrf"), exchange.has_csrf_header)
+            exchange.headers += (csrf.set_cookie(token, now), csrf.VARY)
+            scope["csrf"] = token
+        limit = MAX_PUBLIC
+        if found.path not in PUBLIC:
+            cookie = read_cookie(exchange.cookies, b"session")
+            user = None if cookie is None else self._user_of(cookie, now)
+            if user is None:
+                raise RequestError(401, "Unauthorized: No valid session", "session")
+            scope["user"] = user
+            limit = MAX_SIGNED_IN
+        if found.handler is None:
+            if not found.allow:
+                raise RequestError(404, "Not Found", "not_found")
+            exchange.headers.append((b"allow", found.allow.encode("ascii")))
+            raise RequestError(405, "Method Not Allowed", "method")
+        if exchange.has_body:
+            exchange.receive = BoundedBody(exchange.receive, limit, exchange.length)
+        return await found.handler(request(scope, exchange.receive, exchange.forward, found))
+
+
+class _Exchange:
+    """One request with what the layers need of its head, and the only wrapper around `send`."""
+
+    __slots__ = (
+        "cookies",
+        "has_body",
+        "has_csrf_header",
+        "headers",
+        "id",
+        "length",
+        "origin",
+        "receive",
+        "route",
+        "scope",
+        "send",
+        "status",
+    )
+
+    def __init__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.headers: list[Header] = []
+        self.route = ""
+        self.status = 0
+        self.origin = b""
+        self.id = ""
+        self.cookies: list[bytes] = []
+        self.has_csrf_header = self.has_body = False
+        self.length = 0
+        for name, value in scope["headers"]:
+            if name == b"cookie":
+                self.cookies.append(value)
+            elif name == b"origin":
+                self.origin = self.origin or value
+            elif name == b"x-csrf-token":
+                self.has_csrf_header = True
+            elif name == b"content-length":
+                self.length = int(value)
+                self.has_body = self.length > 0
+            elif name == b"transfer-encoding":
+                self.has_body = True
+            elif name == b"x-request-id":
+                self.id = value.decode("latin-1")
+        if not self.id:
+            self.id = os.urandom(8).hex()
+
+    async def forward(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message["headers"], *self.headers]
+        await self.send(message)
+
+
+async def _failed(error: Exception, exchange: _Exchange) -> None:
+    """Answer an error: one of our tree by its status, anything else by a logged 500."""
+    scope = exchange.scope
+    where = f"{scope['method']} {scope['path']}"
+    if isinstance(error, DisconnectedError):
+        logger.debug("{}: {}", where, error)
+        exchange.status = error.status
+        return
+    if not isinstance(error, BackendError):
+        logger.opt(exception=error).error("{} failed", where)
+        error = RequestError(500, "Internal Server Error", "internal")
+    elif error.status >= 500:
+        logger.warning("{}: {}", where, error)
+    whole = answer.error(error)
+    if scope["method"] == "HEAD":
+        whole = Answer(whole.status)
+    if error.status == 413:
+        exchange.headers.append(_CLOSE)
+    await whole(scope, exchange.receive, exchange.forward)
