@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test test-fast compile bench lint format proto lock docs clean
+.PHONY: install demo test test-fast fuzz compile bench lint format proto lock docs clean
 
 install: .venv/installed
 
@@ -23,6 +23,11 @@ test: install
 
 test-fast: install
 	$(BIN)/python -m pytest -m "not slow"
+
+# make fuzz SECONDS=600 SEED=7; the seed is printed when none is given.
+SECONDS ?= 120
+fuzz: install
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 # Optional: the data plane as a C extension, if this machine has a C compiler.
 compile: install
