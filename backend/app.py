@@ -6,18 +6,28 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 
+from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 from starlette.routing import Route
 
+from .api_keys.routes import routes as api_key_routes
+from .api_keys.service import ApiKeys
 from .auth.cookie import SessionCookie
 from .auth.routes import routes as auth_routes
 from .auth.service import Auth
 from .clock import wall
 from .config import Settings
+from .health.checks import Checks
+from .health.routes import routes as health_routes
+from .health.sqlite import sqlite_check
+from .metrics import Metrics
 from .passwords import Passwords
 from .sqlite import Sqlite
+from .users.routes import routes as user_routes
+from .users.service import Users
 from .web import answer
 from .web.cors import Cors
+from .web.counted import Counted
 from .web.edge import Edge
 from .web.routes import Routes
 
@@ -27,8 +37,11 @@ class Parts:
     """What the features are built from; open for as long as the backend runs."""
 
     settings: Settings
+    metrics: Metrics
+    checks: Checks
     sqlite: Sqlite
     passwords: Passwords
+    api_keys: ApiKeys
 
 
 @asynccontextmanager
@@ -38,25 +51,30 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
     Raises:
         StartError: a file or a port can't be had.
     """
+    metrics = Metrics(CollectorRegistry())
+    metrics.watch_files({"sqlite": settings.sqlite_path, "duckdb": settings.duckdb_path})
+    checks = Checks()
     with closing(Passwords()) as passwords:
-        async with Sqlite(settings.sqlite_path, settings.sqlite_journal) as sqlite:
-            yield Parts(settings, sqlite, passwords)
+        async with Sqlite(settings.sqlite_path, settings.sqlite_journal, metrics.sqlite_query) as sqlite:
+            metrics.watch_connections(lambda: sqlite.busy_connections, of=2)
+            checks.register("sqlite", sqlite_check(sqlite), vital=True)
+            yield Parts(settings, metrics, checks, sqlite, passwords, ApiKeys(sqlite))
 
 
-def build(parts: Parts) -> Edge:
+def build(parts: Parts) -> Counted:
     """The ASGI application over open parts."""
     settings = parts.settings
     cookie = SessionCookie(settings.session_secret.get_secret_value())
     routes = [
         Route("/ping", _ping),
+        *health_routes(parts.checks, parts.metrics),
         *auth_routes(Auth(parts.sqlite, parts.passwords, cookie, wall), settings.cookie_domain),
+        *user_routes(Users(parts.sqlite, parts.passwords)),
+        *api_key_routes(parts.api_keys),
     ]
-    return Edge(Routes(routes), Cors(settings.allow_origins), cookie.open, wall, _unobserved)
+    edge = Edge(Routes(routes), Cors(settings.allow_origins), cookie.open, wall, parts.metrics.request)
+    return Counted(edge, parts.metrics)
 
 
 async def _ping(request: Request) -> answer.Answer:
     return answer.text("pong")
-
-
-def _unobserved(method: str, route: str, status: int, seconds: float) -> None:
-    """Until there are metrics."""

@@ -3,8 +3,9 @@
 Rules of living beside a process that has no busy timeout of its own and can't start in WAL mode:
 
 - journal mode DELETE unless told otherwise; nothing ever keeps the file in WAL by accident;
-- a read is fetched whole and its statement closed at once, since a held read makes the other side's commit fail;
-- a write is one short statement in its own transaction, begun IMMEDIATE so that waiting for the lock never deadlocks;
+- every call is one statement, run to its end in one go on the connection's thread: it is a transaction of its own, and
+  its lock never waits for the event loop. A held read would make the other side's commit fail, a held write its reads;
+- synchronous NORMAL, as on the Go side: each sync less is time in which the other side isn't refused;
 - whoever waits for a lock waits here, at most `WAIT` seconds, and is then told DatabaseBusyError: nothing was written.
 """
 
@@ -12,13 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
 
-import aiosqlite
 from loguru import logger
 
 from .errors import DatabaseBusyError, DatabaseError, StartError
@@ -28,6 +28,7 @@ from .sqlfiles import schema, statement
 WAIT = 5.0
 #: The newest migration of the Go backend whose tables we know (goose_db_version.version_id).
 VERSION = 1
+_NOT_UNIQUE = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -45,20 +46,17 @@ class ConflictError(DatabaseError):
 class Sqlite:
     """One connection for reads and one for writes, each with a thread of its own.
 
-    `observe(name, seconds)` is called after every statement.
+    `observe(name, seconds)` is called after every statement, with the time that its caller waited.
     """
 
     def __init__(
         self, path: Path, journal: str = "delete", observe: Callable[[str, float], None] = lambda name, took: None
     ) -> None:
         self.path = path
-        self._journal = journal
+        self.journal = journal
         self._observe = observe
-        self._reader: aiosqlite.Connection
-        self._writer: aiosqlite.Connection
-        self._reading = asyncio.Lock()
-        self._writing = asyncio.Lock()
-        self._stack = AsyncExitStack()
+        self._reader = _Connection(path)
+        self._writer = _Connection(path)
 
     async def __aenter__(self) -> Sqlite:
         """Open the file, and create its tables if it has none.
@@ -68,19 +66,28 @@ class Sqlite:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = await self._connect()
-            await self._prepare()
-            self._reader = await self._connect()
+            await self._writer.run(lambda db: _prepare(db, self.path, self.journal))
+            await self._reader.run(_tables)
         except (OSError, sqlite3.Error) as error:
-            await self._stack.aclose()
+            await self.close()
             raise StartError(f"SQLITE_DB_PATH {self.path} can't be opened: {error}") from error
         except BaseException:
-            await self._stack.aclose()
+            await self.close()
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
+        await self.close()
+
+    async def close(self) -> None:
+        """Let what runs end, at most `WAIT` seconds, and close the file."""
+        await self._reader.close()
+        await self._writer.close()
+
+    @property
+    def busy_connections(self) -> int:
+        """How many of both run a statement at this moment."""
+        return self._reader.turn.locked() + self._writer.turn.locked()
 
     async def read(self, name: str, params: Params = ()) -> list[Row]:
         """All rows of sql/backend/`name`.sql.
@@ -89,105 +96,123 @@ class Sqlite:
             DatabaseBusyError: the lock wasn't free in time.
             DatabaseError: the file can't be read.
         """
-        return await self._run(
-            self._reading, lambda: self._reader, name, lambda: self._fetch(self._reader, name, params)
-        )
+        return await self._run(self._reader, name, params)
 
     async def write(self, name: str, params: Params = ()) -> list[Row]:
-        """Run sql/backend/`name`.sql in a transaction of its own; rows are those of its RETURNING clause.
+        """Run sql/backend/`name`.sql, whole or not at all; rows are those of its RETURNING clause.
 
         Raises:
             ConflictError: a unique value exists already.
             DatabaseBusyError: the lock wasn't free in time; nothing was written.
             DatabaseError: the file can't be written.
         """
+        return await self._run(self._writer, name, params)
 
-        async def transaction() -> list[Row]:
-            await self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                rows = await self._fetch(self._writer, name, params)
-                await self._writer.execute("COMMIT")
-            except BaseException:
-                if self._writer.in_transaction:
-                    await self._writer.execute("ROLLBACK")
-                raise
-            return rows
-
-        return await self._run(self._writing, lambda: self._writer, name, transaction)
-
-    async def _run(
-        self,
-        turn: asyncio.Lock,
-        connection: Callable[[], aiosqlite.Connection],
-        name: str,
-        work: Callable[[], Awaitable[T]],
-    ) -> T:
-        """`work` with the rest of `WAIT` as busy timeout; whole even if the caller is cancelled meanwhile."""
+    async def _run(self, connection: _Connection, name: str, params: Params) -> list[Row]:
         started = monotonic()
+        sql = statement(name)
         try:
-            async with asyncio.timeout(WAIT):
-                await turn.acquire()
+            return await connection.run(lambda db: db.execute(sql, params).fetchall())
         except TimeoutError:
             raise _busy(self.path) from None
+        except sqlite3.Error as error:
+            raise _translated(error, self.path) from error
+        finally:
+            self._observe(name, monotonic() - started)
 
-        async def whole() -> T:
-            try:
-                left = max(0.0, WAIT - (monotonic() - started))
-                await connection().execute(f"PRAGMA busy_timeout = {int(left * 1000)}")
-                return await work()
-            except sqlite3.Error as error:
-                raise _translated(error, self.path) from error
-            finally:
-                turn.release()
-                self._observe(name, monotonic() - started)
 
-        return await asyncio.shield(asyncio.ensure_future(whole()))
+class _Connection:
+    """A connection and its thread; calls take turns in the order they came."""
 
-    @staticmethod
-    async def _fetch(connection: aiosqlite.Connection, name: str, params: Params) -> list[Row]:
-        async with connection.execute(statement(name), params) as cursor:
-            return [tuple(row) for row in await cursor.fetchall()]
+    def __init__(self, path: Path) -> None:
+        self.turn = asyncio.Lock()
+        self._path = path
+        self._thread = ThreadPoolExecutor(1, "sqlite")
+        self._db: sqlite3.Connection | None = None
 
-    async def _connect(self) -> aiosqlite.Connection:
-        return await self._stack.enter_async_context(
-            aiosqlite.connect(self.path, isolation_level=None, timeout=WAIT, cached_statements=64)
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """`work` on the connection's thread, whole even if the caller is cancelled meanwhile.
+
+        Waiting for the turn and for locks together takes at most `WAIT`.
+
+        Raises:
+            TimeoutError: the turn didn't come in time.
+        """
+        deadline = monotonic() + WAIT
+        async with asyncio.timeout(WAIT):
+            await self.turn.acquire()
+
+        def timed() -> T:
+            db = self._open()
+            db.execute(f"PRAGMA busy_timeout = {max(0, int((deadline - monotonic()) * 1000))}")
+            return work(db)
+
+        running = asyncio.get_running_loop().run_in_executor(self._thread, timed)
+        running.add_done_callback(lambda _: self.turn.release())
+        return await asyncio.shield(running)
+
+    async def close(self) -> None:
+        async with self.turn:
+            if self._db is not None:
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._db.close)
+                self._db = None
+            self._thread.shutdown(wait=False)
+
+    def _open(self) -> sqlite3.Connection:
+        if self._db is None:
+            # Autocommit: a statement is a transaction. The timeout is that of the first statement.
+            self._db = sqlite3.connect(self._path, isolation_level=None, timeout=WAIT)
+            self._db.execute("PRAGMA synchronous = NORMAL")
+        return self._db
+
+
+def _prepare(db: sqlite3.Connection, path: Path, journal: str) -> None:
+    """Set the journal mode; create the tables in an empty file; refuse a file that isn't this product's."""
+    _set_journal(db, path, journal)
+    if not _tables(db):
+        _create(db, path)
+    tables = _tables(db)
+    if "goose_db_version" not in tables:
+        raise StartError(f"SQLITE_DB_PATH {path} is a database of something else; it has {sorted(tables)}")
+    (version,) = db.execute(statement("goose_version")).fetchone()
+    if version != VERSION:
+        raise StartError(
+            f"SQLITE_DB_PATH {path} has version {version} of the Go backend's tables; "
+            f"this program knows version {VERSION}"
         )
 
-    async def _prepare(self) -> None:
-        db = self._writer
-        async with db.execute(f"PRAGMA journal_mode = {self._journal}") as cursor:
-            mode = await cursor.fetchone()
-        if mode is None or mode[0] != self._journal:
-            raise StartError(
-                f"SQLITE_DB_PATH {self.path} stays in journal mode {mode and mode[0]!r}: another process holds it. "
-                f"Stop that process, or set CUTOVER_SQLITE_JOURNAL to what it uses"
-            )
-        await db.execute("BEGIN IMMEDIATE")
-        try:
-            await self._migrate(db)
-            await db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:
-                await db.execute("ROLLBACK")
-            raise
 
-    async def _migrate(self, db: aiosqlite.Connection) -> None:
-        """Create the tables in an empty file; refuse a file that isn't this product's."""
-        async with db.execute(statement("tables")) as cursor:
-            tables = {row[0] for row in await cursor.fetchall()}
-        if not tables:
+def _set_journal(db: sqlite3.Connection, path: Path, journal: str) -> None:
+    try:
+        (mode,) = db.execute(f"PRAGMA journal_mode = {journal}").fetchone()
+    except sqlite3.OperationalError as error:
+        if not _is_busy(error):
+            raise
+        mode = "another"
+    if mode != journal:
+        raise StartError(
+            f"SQLITE_DB_PATH {path} can't be taken to journal mode {journal}: another process holds it. "
+            f"Stop that process, or set CUTOVER_SQLITE_JOURNAL to the mode that it uses"
+        )
+
+
+def _create(db: sqlite3.Connection, path: Path) -> None:
+    """All tables in one transaction, unless another process makes them meanwhile."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        if not _tables(db):
             for part in _statements(schema("sqlite/001_backend")):
-                await db.execute(part)
-            logger.info("created the tables of {}", self.path)
-            return
-        if "goose_db_version" not in tables:
-            raise StartError(f"SQLITE_DB_PATH {self.path} is a database of something else; it has {sorted(tables)}")
-        rows = await self._fetch(db, "goose_version", ())
-        if rows[0][0] != VERSION:
-            raise StartError(
-                f"SQLITE_DB_PATH {self.path} has version {rows[0][0]} of the Go backend's tables; "
-                f"this program knows version {VERSION}"
-            )
+                db.execute(part)
+            logger.info("created the tables of {}", path)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _tables(db: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in db.execute(statement("tables")).fetchall()}
 
 
 def _statements(script: str) -> list[str]:
@@ -201,17 +226,17 @@ def _statements(script: str) -> list[str]:
     return found
 
 
+def _is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
 def _busy(path: Path) -> DatabaseBusyError:
     return DatabaseBusyError(f"the database {path.name} is locked by another process; nothing was changed, try again")
 
 
 def _translated(error: sqlite3.Error, path: Path) -> DatabaseError | DatabaseBusyError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    if _is_busy(error):
         return _busy(path)
-    if getattr(error, "sqlite_errorcode", 0) in (
-        sqlite3.SQLITE_CONSTRAINT_UNIQUE,
-        sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
-    ):
+    if getattr(error, "sqlite_errorcode", 0) in _NOT_UNIQUE:
         return ConflictError(str(error))
     return DatabaseError(f"the database {path.name} can't be used: {error}")

@@ -150,7 +150,8 @@ class _Exchange:
 async def _failed(error: Exception, exchange: _Exchange) -> None:
     """Answer an error: one of our tree by its status, anything else by a logged 500."""
     scope = exchange.scope
-    where = f"{scope['method']} {scope['path']}"
+    # The route's path, not the request's: an API key may stand in that.
+    where = f"{scope['method']} {exchange.route or 'of no route'}"
     if isinstance(error, DisconnectedError):
         logger.debug("{}: {}", where, error)
         exchange.status = error.status

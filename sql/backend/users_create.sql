@@ -1,0 +1,1 @@
+INSERT INTO users (email, password_hash) VALUES (?, ?);
