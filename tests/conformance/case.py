@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from tests.conformance.client import Client, split
+from tests.conformance.opinions import agreed
 from tests.conformance.reading import Message, normal_answer, normal_request
 from tests.conformance.router import Router
 from tests.conformance.steps import OK, serve
@@ -171,6 +172,7 @@ def check_error(answer: Message, head: bool = False) -> None:
 def _check_seen(case: Case, upstream: Upstream, kept: bool, refused: bool) -> None:
     requests = upstream.requests()
     whole = [normal_request(request) for request in requests if request.complete]
+    assert sum(len(agreed(bytes(connection.data))) for connection in upstream.connections) == len(whole)
     if kept:
         assert whole, "the upstream saw nothing"
         assert whole.pop() == case.next

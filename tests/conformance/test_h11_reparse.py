@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.conformance import steps
 from tests.conformance.generate import Exchange, cuts, exchanges, requests, segments
+from tests.conformance.opinions import agreed
 from tests.conformance.reading import normal_answer, normal_request
 from tests.conformance.router import Router
 from tests.conformance.upstream import Connection, ScriptOver, Step
@@ -95,5 +96,6 @@ def test_damaged_requests_never_make_the_sides_disagree(router: Router, wire: by
     router.stable.finish()
     assert router.stable.problems == []
     seen = [request for request in router.stable.requests() if request.complete]
+    assert sum(len(agreed(bytes(connection.data))) for connection in router.stable.connections) == len(seen)
     # An answer may be lost to the client's own close, a request never made up.
     assert served <= len(seen) <= served + 1

@@ -27,6 +27,7 @@ class Outcome(NamedTuple):
 
 def check(case: Case, result: Result) -> Outcome:
     requests = _check_received(result)
+    _check_used_again(result)
     if case.kind == BOTH:
         return Outcome((), requests)
     if case.kind == REQUEST:
@@ -102,28 +103,53 @@ def _check_no_answer_made_up(case: Case, result: Result, answers: list[Message])
             raise Failure(f"the upstream said {said!r}, the client saw {answer.raw!r}")
 
 
+def _check_used_again(result: Result) -> None:
+    """A connection takes the next request only when its last answer was whole and nothing came behind it."""
+    for served in result.served:
+        if served.end is not None:
+            sent = result.answered[served.connection][served.start : served.end]
+            answer = _read_sent(served.method, sent, ended=False)
+            if answer is None or answer.rest:
+                raise Failure(f"a connection was used again after {sent!r}")
+
+
 def _expected(result: Result, served: Served) -> tuple[int, bytes] | None:
-    """Status and body of the answer to a request, as h11 reads what the upstream sent; None where it can't."""
+    """Status and body of the answer to a request, None where h11 can't read it."""
+    answer = _read_sent(served.method, result.answered[served.connection][served.start :], ended=True)
+    return None if answer is None else (answer.status, answer.body)
+
+
+class _Sent(NamedTuple):
+    status: int
+    body: bytes
+    rest: bytes
+
+
+def _read_sent(method: bytes, data: bytes, ended: bool) -> _Sent | None:
+    """The first final answer in what the upstream sent, as h11 reads it; None where it can't, or it isn't whole."""
     reader = h11.Connection(h11.CLIENT, max_incomplete_event_size=1024 * 1024)
     fields = [(b"host", b"h"), (b"upgrade", b"websocket"), (b"connection", b"upgrade")]
-    reader.send(h11.Request(method=served.method, target=b"/", headers=fields))
+    reader.send(h11.Request(method=method, target=b"/", headers=fields))
     reader.send(h11.EndOfMessage())
     status, body = 0, b""
     try:
-        reader.receive_data(result.answered[served.connection][served.start :])
-        reader.receive_data(b"")
+        reader.receive_data(data)
+        if ended:
+            reader.receive_data(b"")
         while not isinstance(event := reader.next_event(), h11.EndOfMessage):
             if isinstance(event, h11.Response):
                 status = event.status_code
+                if status == 205 and ended:
+                    return _Sent(205, b"", b"")  # a body that comes is dropped, and needn't be whole (rule F7)
             elif isinstance(event, h11.Data):
                 body += event.data
             elif isinstance(event, h11.InformationalResponse) and event.status_code == 101:
-                return 101, b""
+                return _Sent(101, b"", b"")
             elif event in (h11.NEED_DATA, h11.PAUSED) or isinstance(event, h11.ConnectionClosed):
                 return None
     except h11.RemoteProtocolError:
         return None
-    return status, b"" if status == 205 else body
+    return _Sent(status, b"" if status == 205 else body, reader.trailing_data[0])
 
 
 def _methods(data: bytes) -> list[bytes]:

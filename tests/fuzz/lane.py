@@ -36,6 +36,8 @@ class Served:
     method: bytes
     connection: int
     start: int
+    end: int | None = None
+    """How much the connection had been sent when the router used it again; None when it didn't."""
 
 
 @dataclass
@@ -63,6 +65,7 @@ class Link:
         self.pending: list[bytes] = []
         self.ended = False
         self.upgrades = False
+        self.last: Served | None = None
         self._reader = h11.Connection(h11.SERVER, max_incomplete_event_size=1024 * 1024)
         self._request: h11.Request | None = None
 
@@ -95,6 +98,12 @@ class Link:
         """FIN: the upstream has said all it has to say."""
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)
+
+    def use(self, served: Served | None) -> None:
+        """Another request comes over this connection; `served` unless it is a barrier."""
+        if self.last is not None:
+            self.last.end = len(self.sent)
+        self.last = served
 
     @property
     def between(self) -> bool:
@@ -265,6 +274,7 @@ class Lane:
             self._answer(link, request)
 
     def _answer_barrier(self, link: Link, piece: bytes) -> None:
+        link.use(None)
         number = piece[len(b"POST " + _BARRIER) :].partition(b" ")[0]
         body = b"barrier " + number + b"."
         link.sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
@@ -272,7 +282,9 @@ class Lane:
     def _answer(self, link: Link, request: h11.Request) -> None:
         answers = self._case.answers
         first, *further = answers[min(len(self._result.served), len(answers) - 1)]
-        self._result.served.append(Served(bytes(request.method), self._order.index(link), len(link.sent)))
+        served = Served(bytes(request.method), self._order.index(link), len(link.sent))
+        self._result.served.append(served)
+        link.use(served)
         link.pending += further
         link.upgrades = any(name == b"upgrade" for name, _ in request.headers)
         if request.method == b"HEAD" and self._case.kind == REQUEST:

@@ -63,6 +63,13 @@ def test_answers_that_are_made_up_are_seen(made: Result) -> None:
         check(Case(ANSWER, (GET,)), made)
 
 
+@pytest.mark.parametrize("answered", [OK + b"x", OK[:-1], b"HTTP/1.1 200 OK\r\n\r\nok"])
+def test_connections_that_are_used_again_too_early_are_seen(answered: bytes) -> None:
+    again = [Served(b"GET", 0, 0, end=len(answered))]
+    with pytest.raises(Failure, match="used again"):
+        check(Case(ANSWER, (GET,)), result(OK, answered=answered, served=again))
+
+
 def test_an_old_clients_answer_ends_by_fin_only() -> None:
     made = result(b"HTTP/1.1 200 OK\r\n\r\nab", answered=b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab")
     with pytest.raises(Failure):
