@@ -16,7 +16,8 @@ from tests.conformance.router import Router, running_router
 from tests.conformance.upstream import Upstream
 from tests.faults.processes import open_files, resident
 from tests.fuzz.check import Outcome, check
-from tests.fuzz.lane import Failure, Lane
+from tests.fuzz.lane import Lane
+from tests.fuzz.link import Failure
 from tests.fuzz.mutate import REQUEST, Case, make
 from tests.fuzz.shrink import shrink
 

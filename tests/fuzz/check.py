@@ -10,7 +10,7 @@ import h11
 
 from tests.conformance.opinions import Seen, agreed
 from tests.conformance.reading import FRAMING, Message, Reader
-from tests.fuzz.lane import Failure, Result, Served
+from tests.fuzz.link import Failure, Result, Served
 from tests.fuzz.mutate import BOTH, REQUEST, Case
 
 #: What the router refuses a request with. Of several things wrong with it, the first one that was seen is named.

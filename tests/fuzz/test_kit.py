@@ -10,7 +10,7 @@ from tests.conformance.opinions import Seen
 from tests.conformance.reading import Malformed
 from tests.fuzz.campaign import case_of
 from tests.fuzz.check import Outcome, check
-from tests.fuzz.lane import Failure, Result, Served
+from tests.fuzz.link import Failure, Result, Served
 from tests.fuzz.mutate import ANSWER, OK, REQUEST, Case, cut
 from tests.fuzz.shrink import shrink
 
