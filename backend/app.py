@@ -20,6 +20,8 @@ from .config import Settings
 from .health.checks import Checks
 from .health.routes import routes as health_routes
 from .health.sqlite import sqlite_check
+from .llm.playground import Playground, playground
+from .llm.routes import routes as llm_routes
 from .metrics import Metrics
 from .passwords import Passwords
 from .sqlite import Sqlite
@@ -42,6 +44,7 @@ class Parts:
     sqlite: Sqlite
     passwords: Passwords
     api_keys: ApiKeys
+    playground: Playground
 
 
 @asynccontextmanager
@@ -58,7 +61,8 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
         async with Sqlite(settings.sqlite_path, settings.sqlite_journal, metrics.sqlite_query) as sqlite:
             metrics.watch_connections(lambda: sqlite.busy_connections, of=2)
             checks.register("sqlite", sqlite_check(sqlite), vital=True)
-            yield Parts(settings, metrics, checks, sqlite, passwords, ApiKeys(sqlite))
+            async with playground(settings, metrics.registry) as llm:
+                yield Parts(settings, metrics, checks, sqlite, passwords, ApiKeys(sqlite), llm)
 
 
 def build(parts: Parts) -> Counted:
@@ -71,6 +75,7 @@ def build(parts: Parts) -> Counted:
         *auth_routes(Auth(parts.sqlite, parts.passwords, cookie, wall), settings.cookie_domain),
         *user_routes(Users(parts.sqlite, parts.passwords)),
         *api_key_routes(parts.api_keys),
+        *llm_routes(parts.playground),
     ]
     edge = Edge(Routes(routes), Cors(settings.allow_origins), cookie.open, wall, parts.metrics.request)
     return Counted(edge, parts.metrics)

@@ -83,6 +83,9 @@ class Settings(BaseModel):
     gemini_url: Url = Field(
         "https://generativelanguage.googleapis.com", alias="GEMINI_BASE_URL", description="Gemini's API"
     )
+    llm_silence: float = Field(
+        300, gt=0, le=3600, alias="CUTOVER_LLM_TIMEOUT", description="seconds that an LLM provider may send nothing"
+    )
 
     log_level: Annotated[Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
         "INFO", alias="LOG_LEVEL", description="least level that is logged"
