@@ -21,6 +21,7 @@ class Ours:
         self._folder = folder
         self._environment: dict[str, str] = {}
         self._process: subprocess.Popen[str] | None = None
+        self._drain: threading.Thread
 
     def __enter__(self) -> Ours:
         return self
@@ -59,10 +60,14 @@ class Ours:
                 break
         else:
             raise AssertionError("the backend didn't start:\n" + "".join(seen))
-        threading.Thread(target=self._process.stderr.read, daemon=True).start()
+        self._drain = threading.Thread(target=self._process.stderr.read, daemon=True)
+        self._drain.start()
 
     def _stop(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             process.terminate()
             process.wait(20)
+            self._drain.join(20)
+            assert process.stderr is not None
+            process.stderr.close()
