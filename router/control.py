@@ -30,7 +30,7 @@ from .errors import RefusedError, StoreError
 from .journal import Journal
 from .rates import Rates, take
 from .status import Status, WorkerInfo
-from .store import State, Store
+from .store import State, Store, Write
 from .table import ROUTES_BYTES, WEIGHT_ONE, Routing, Table
 from .version import VERSION
 
@@ -52,6 +52,21 @@ class Change:
 
     revision: int
     persisted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a rollout decided: the weight, routes `pinned` to stable by label, a new salt, and the rows that say why.
+
+    `must` is whether it has to be on disk before it takes effect.
+    """
+
+    percent: float
+    entry: Entry
+    writes: Sequence[Write]
+    must: bool
+    salt: int | None = None
+    pinned: Sequence[str] = ()
 
 
 def weight_of(percent: float) -> int:
@@ -129,7 +144,7 @@ class Control:
         """Send `percent` of the users to the canary from their next request on."""
         weight = weight_of(percent)
         async with self._lock:
-            self._expect(if_match)
+            self.expect(if_match)
             if weight and not self.settings.canary:
                 raise RefusedError("no canary endpoint is configured; start with --canary URL", 409, "no_canary")
             before, after = self.percent, status.percent(weight)
@@ -141,6 +156,41 @@ class Control:
         logger.info("weight {:g}% -> {:g}% by {}: {}", before, after, actor, reason)
         return Change(wanted.revision, persisted)
 
+    async def decide(self, decided: Decided) -> bool:
+        """Carry out what the rollout decided, in one transaction with its `writes`; False when it isn't saved yet.
+
+        Raises:
+            StoreError: it can't be saved and `must` be; nothing was changed.
+            RefusedError: there is no canary to send anybody to.
+        """
+        weight = weight_of(decided.percent)
+        async with self._lock:
+            if weight and not self.settings.canary:
+                raise RefusedError("no canary endpoint is configured; start with --canary URL", 409, "no_canary")
+            wanted = replace(self._state, weight=weight, revision=self.revision + 1)
+            routes = self._routes
+            if decided.salt is not None:
+                wanted = replace(wanted, salt=decided.salt)
+            if decided.pinned:
+                routes = _pinned(routes, decided.pinned)
+                wanted = replace(wanted, routes=_dump(routes).decode())
+            persisted = await self._save(wanted, decided.entry, decided.must, decided.writes)
+            self._state, self._routes = wanted, routes
+            self._publish()
+        logger.info("{} by {}: {}", decided.entry.action, decided.entry.actor, decided.entry.reason)
+        return persisted
+
+    async def note(self, writes: Sequence[Write]) -> bool:
+        """Save the rollout's progress; False when the store is out of order, then it is left to the next time."""
+        async with self._lock:
+            if self._journal.failure:
+                return False
+            try:
+                await self._journal.write(self._state, None, writes)
+            except StoreError:
+                return False  # the journal logged it
+            return True
+
     async def set_routes(self, routes: Sequence[Route], actor: str, reason: str, if_match: int | None = None) -> Change:
         """Replace all routes."""
         text = _dump(routes)
@@ -148,7 +198,7 @@ class Control:
             problem = f"at most {ROUTES_MAX} routes of together {ROUTES_BYTES // 1024} KiB"
             raise RefusedError(problem, 422, "invalid", {"routes": problem})
         async with self._lock:
-            self._expect(if_match)
+            self.expect(if_match)
             wanted = replace(self._state, routes=text.decode(), revision=self.revision + 1)
             entry = self._entry(actor, "routes", reason, orjson.loads(_dump(self._routes)), orjson.loads(text))
             await self._save(wanted, entry, must=True)
@@ -238,19 +288,20 @@ class Control:
             if not await self._journal.catch_up():
                 logger.error("weight {:g}% is not saved; a restart starts with the one before", self.percent)
 
-    async def _save(self, wanted: State, entry: Entry, must: bool) -> bool:
+    async def _save(self, wanted: State, entry: Entry, must: bool, writes: Sequence[Write] = ()) -> bool:
         """Save a change; False when it is kept for later, `StoreError` when it `must` be saved and can't."""
         if must or not self._journal.failure:
             try:
-                await self._journal.write(wanted, entry)
+                await self._journal.write(wanted, entry, writes)
                 return True
             except StoreError as error:
                 if must:
                     raise StoreError(f"refused, because it can't be saved: {error}") from error
-        self._journal.keep(wanted, entry)
+        self._journal.keep(wanted, entry, writes)
         return False
 
-    def _expect(self, if_match: int | None) -> None:
+    def expect(self, if_match: int | None) -> None:
+        """Raise `RefusedError` if the state isn't the one of revision `if_match` any more."""
         if if_match is not None and if_match != self.revision:
             raise RefusedError(
                 f"somebody changed the state since: revision is {self.revision}, not {if_match}; read it again",
@@ -287,6 +338,14 @@ class Control:
 
     def _publish(self) -> None:
         self.table.publish(Routing(self._state.weight, self._state.salt, _dump(self._routes)))
+
+
+def _pinned(routes: Sequence[Route], labels: Sequence[str]) -> tuple[Route, ...]:
+    """`routes` with those of `labels` pinned to stable."""
+    return tuple(
+        route.model_copy(update={"pin": "stable", "percent": None}) if route.label in labels else route
+        for route in routes
+    )
 
 
 def _dump(routes: Sequence[Route]) -> bytes:

@@ -70,6 +70,9 @@ CLIENT_KINDS: Final = (
     "handshake",
 )
 
+#: Added to the code of an answer that broke off after its head was sent.
+ABORTED: Final = 1000
+
 #: Gauges of one worker.
 CLIENTS: Final = 0
 TUNNELS: Final = 1
@@ -97,13 +100,14 @@ _CLIENT_CELL: Final = {kind: COUNTERS + CLIENT_ERRORS + number for number, kind 
 
 
 class SeriesKey(NamedTuple):
-    """Labels of one request series, as text."""
+    """Labels of one request series, as text; `aborted` are answers that broke off after their head."""
 
     arm: str
     assigned_by: str
     method: str
     code: str
     route: str
+    aborted: bool = False
 
 
 class Counters:
@@ -218,7 +222,9 @@ class Totals:
         for block in self._blocks:
             for number, packed in _directory(block):
                 arm, by, method, code, route = _unpack(packed)
-                key = SeriesKey(ARMS[arm], ASSIGNED_BY[by], method.decode() or OTHER, str(code), route)
+                aborted, code = divmod(code, ABORTED)
+                name = method.decode() or OTHER
+                key = SeriesKey(ARMS[arm], ASSIGNED_BY[by], name, str(code), route, bool(aborted))
                 start = block.series_base(number) * 8
                 cells = int.from_bytes(block.octets[start : start + SERIES_CELLS * 8], "little")
                 found[key] = found.get(key, 0) + cells

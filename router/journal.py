@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 
 from loguru import logger
 
 from .audit import Entry
 from .errors import StoreError
-from .store import State, Store
+from .store import State, Store, Write
 
 #: Longest wait for a write, in seconds: an operator who rolls back won't wait longer for a hung disk.
 PATIENCE = 1.0
@@ -32,6 +33,7 @@ class Journal:
         self._wanted = state
         self._saved: State | None = state  # None: unknown, a write failed midway
         self._kept: deque[Entry] = deque(maxlen=_KEPT)
+        self._writes: deque[Write] = deque(maxlen=_KEPT)
         self._late: tuple[asyncio.Task[None], list[Entry]] | None = None
         #: Why the file is behind, for people; empty when it isn't known to be.
         self.failure = ""
@@ -41,22 +43,24 @@ class Journal:
         """Is there anything that a restart would forget?"""
         return self._saved != self._wanted or bool(self._kept)
 
-    async def write(self, state: State, entry: Entry | None = None) -> None:
+    async def write(self, state: State, entry: Entry | None = None, writes: Sequence[Write] = ()) -> None:
         """Save `state` with everything kept so far; on `StoreError` memory must go on as if it never happened."""
         try:
             self._look_at_late_write()
-            await self._commit(state, [*self._kept, *([entry] if entry else [])])
+            await self._commit(state, [*self._kept, *([entry] if entry else [])], [*self._writes, *writes])
         except StoreError as error:
             self._note(str(error))
             raise
         self._wanted = self._saved = state
         self._kept.clear()
+        self._writes.clear()
         self._note("")
 
-    def keep(self, state: State, entry: Entry) -> None:
+    def keep(self, state: State, entry: Entry, writes: Sequence[Write] = ()) -> None:
         """Remember a change that took effect without being saved."""
         self._wanted = state
         self._kept.append(entry)
+        self._writes.extend(writes)
 
     async def catch_up(self) -> bool:
         """Try to save what is kept; True when nothing is left to save."""
@@ -67,9 +71,9 @@ class Journal:
                 return False
         return True
 
-    async def _commit(self, state: State, entries: list[Entry]) -> None:
+    async def _commit(self, state: State, entries: list[Entry], writes: list[Write]) -> None:
         # A task of its own: SQLite can't be interrupted, so a write that takes too long goes on behind our back.
-        task = asyncio.create_task(self._store.commit(state, entries))
+        task = asyncio.create_task(self._store.commit(state, entries, writes))
         done, _ = await asyncio.wait({task}, timeout=PATIENCE)
         self._saved = None
         if not done:

@@ -1,4 +1,4 @@
-"""The state file: weight, salt, routes, and the audit trail of who changed them. The only user of aiosqlite.
+"""The state file: weight, salt, routes, rollouts, and the audit trail of who changed them. The only user of aiosqlite.
 
 One connection, one lock; a change and its audit row are one transaction, on disk (synchronous FULL) when `commit`
 returns. Every failure leaves as a `StoreError` that says what to do. Nothing is decided here: what to do without
@@ -17,7 +17,7 @@ import fcntl
 import os
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -47,6 +47,14 @@ class State:
     salt: int
     routes: str | None
     revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A change of the rollout's tables: sql/router/`statement`.sql with its values by name."""
+
+    statement: str
+    values: Mapping[str, Any]
 
 
 class Store:
@@ -104,8 +112,8 @@ class Store:
             row = await self._row(statement("state_load"))
         return State(row["weight"], int(row["salt"], 16), row["routes"], row["revision"])
 
-    async def commit(self, state: State | None, entries: Sequence[Entry]) -> None:
-        """Save `state` (None keeps the one there is) and append `entries`, all or nothing."""
+    async def commit(self, state: State | None, entries: Sequence[Entry], writes: Sequence[Write] = ()) -> None:
+        """Save `state` (None keeps the one there is), append `entries` and run `writes`, all or nothing."""
         async with self._exclusively():
             await self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -118,6 +126,8 @@ class Store:
                     row = append(entry, number, previous)
                     await self._connection.execute(statement("audit_append"), asdict(row))
                     previous = row.hash
+                for write in writes:
+                    await self._connection.execute(statement(write.statement), write.values)
                 await self._connection.execute("COMMIT")
             except BaseException:
                 await self._connection.rollback()
@@ -127,6 +137,11 @@ class Store:
         """The newest `limit` rows older than row `before`, newest first."""
         async with self._exclusively():
             return await self._rows("audit_page", limit=limit, before=_LAST if before is None else before)
+
+    async def select(self, name: str, **values: object) -> list[dict[str, Any]]:
+        """Rows of sql/router/`name`.sql by column name."""
+        async with self._exclusively(), self._connection.execute(statement(name), values) as cursor:
+            return [dict(row) for row in await cursor.fetchall()]
 
     async def verify(self) -> Verification:
         """Walk the whole audit trail; says where it was tampered with, if it was."""

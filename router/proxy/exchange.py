@@ -9,7 +9,7 @@ import enum
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from ..counters import FALLBACKS, RETRIES, UPGRADES
+from ..counters import ABORTED, FALLBACKS, RETRIES, UPGRADES
 from ..errors import UpstreamError
 from ..split import CANARY, FALLBACK, STABLE
 from ..wire.body import LAST_CHUNK, chunk
@@ -165,7 +165,7 @@ class Exchange:
         upstream, self.upstream = self.upstream, None
         if self.phase is ANSWERING:
             self._core.counters.error(self.arm, error.label)
-            self._observe(self._status, monotonic())
+            self._observe(ABORTED + self._status, monotonic())
             self.phase = DONE
             if self.request.minor == 0:
                 reset_on_close(self.down.transport)

@@ -29,8 +29,8 @@ class Interval:
     """Everything that happened between two looks.
 
     `seconds` of serving time; `routes` the arms by route label; `compared` shadow answers of which `mismatched` differ
-    above the noise; `endpoints_up` of the canary; `users` active (stable, canary) and the share of them that is meant
-    to be the canary's; `queries` the values of promql gates, None for one that couldn't be asked.
+    above the noise; `endpoints_up` of the canary, `refused` connects to it; `users` active (stable, canary), and the
+    share of them `intended` for the canary; `queries` the values of promql gates, None for one that couldn't be asked.
     """
 
     seconds: float
@@ -40,6 +40,7 @@ class Interval:
     compared: int = 0
     mismatched: int = 0
     endpoints_up: int = 1
+    refused: int = 0
     users: tuple[float, float] = (0.0, 0.0)
     intended: float = 0.0
     queries: Mapping[str, float | None] = field(default_factory=dict)

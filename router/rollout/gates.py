@@ -11,7 +11,20 @@ from typing import Any, Protocol
 
 from .evidence import Arm, Interval, Reading, Verdict
 from .latency import LatencyGate
-from .plan import ClientErrors, Errors, Gate, Health, Latency, Mismatch, Plan, Promql, SampleRatio, SessionLoss, Step
+from .plan import (
+    CONNECT,
+    ClientErrors,
+    Errors,
+    Gate,
+    Health,
+    Latency,
+    Mismatch,
+    Plan,
+    Promql,
+    SampleRatio,
+    SessionLoss,
+    Step,
+)
 from .shares import ShareState, ShareTest, Tally, idle
 
 
@@ -38,7 +51,9 @@ class Judge:
         self.plan = plan
         steps = len(plan.steps) + 1  # the watch is one, too
         budget = _budgets(plan)
-        self._gates = [_running(gate, budget[gate.label], steps, (saved or {}).get(gate.label)) for gate in plan.gates]
+        saved = saved or {}
+        self._gates = [_running(gate, budget[gate.label], steps, saved.get(gate.label)) for gate in plan.gates]
+        self._gates.append(ConnectGate(plan.connect_failures, saved.get(CONNECT)))
 
     def begin_step(self) -> None:
         for gate in self._gates:
@@ -159,6 +174,30 @@ class HealthGate:
 
     def dump(self) -> dict[str, Any]:
         return {"up": self._up}
+
+
+class ConnectGate:
+    """The fast path: so many failed connects in a row, without an answer between, need no statistics."""
+
+    def __init__(self, most: int, saved: dict[str, Any] | None = None) -> None:
+        self.gate = Health(name=CONNECT)
+        self._most = most
+        self._streak = (saved or {"streak": 0})["streak"]
+
+    def begin_step(self) -> None:
+        self._streak = 0
+
+    def update(self, interval: Interval) -> None:
+        answered = interval.canary.trials > interval.canary.failed
+        self._streak = 0 if answered else self._streak + interval.refused
+
+    def reading(self, step: Step) -> Reading:
+        words = f"{self._streak} connects to the canary in a row failed, {self._most} are too many"
+        failed = self._streak >= self._most
+        return Reading(CONNECT, "critical", "fail" if failed else "pass", words, float(self._streak), float(self._most))
+
+    def dump(self) -> dict[str, Any]:
+        return {"streak": self._streak}
 
 
 class SampleRatioGate:

@@ -23,6 +23,9 @@ Ratio = Annotated[float, Field(ge=1, le=100)]
 
 DAY = 86400.0
 
+#: Name of the gate that every plan has: connects that fail in a row (`Plan.connect_failures`).
+CONNECT = "connect"
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -201,7 +204,7 @@ class Plan(_Part):
 
     @model_validator(mode="after")
     def _sound(self) -> Plan:
-        labels = [gate.label for gate in self.gates]
+        labels = [CONNECT, *(gate.label for gate in self.gates)]
         if len(set(labels)) < len(labels):
             raise ValueError("two gates have the same name; give one of them a name")
         for gate in self.gates:

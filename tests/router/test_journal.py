@@ -14,7 +14,7 @@ from router import journal as module
 from router.audit import Entry
 from router.errors import StoreError
 from router.journal import Journal
-from router.store import State, Store
+from router.store import State, Store, Write
 
 START = State(5000, 1, None, 1)
 LOWER = State(0, 1, None, 2)
@@ -36,7 +36,7 @@ class FakeStore:
         self.state: State | None = START
         self.reasons: list[str] = []
 
-    async def commit(self, state: State | None, entries: Sequence[Entry]) -> None:
+    async def commit(self, state: State | None, entries: Sequence[Entry], writes: Sequence[Write] = ()) -> None:
         await self.going.wait()
         if self.failing:
             raise StoreError("state file x.db: the disk is full; free some space")

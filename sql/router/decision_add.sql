@@ -1,0 +1,2 @@
+INSERT OR REPLACE INTO decisions (id, rollout, time, actor, action, step, percent, gate, words, evidence)
+VALUES (:id, :rollout, :time, :actor, :action, :step, :percent, :gate, :words, :evidence)
