@@ -20,9 +20,10 @@ from .pb.ingestion_pb2_grpc import InternalIngestionServiceStub
 
 #: Seconds for one batch, from the call to its last span.
 DEADLINE = 30.0
-#: Seconds of silence within a call after which the connection itself is tried, and how long that may take. A peer that
-#: vanished without a word would else cost a deadline each time. Never between calls: Go's server forbids that.
-KEEPALIVE, KEEPALIVE_TIMEOUT = 10.0, 5.0
+#: Seconds of silence within a call after which the connection itself is tried, and how long that may take: a peer that
+#: vanished without a word would else cost a deadline each time. At most once a call, and never between calls: Go's
+#: server closes a connection on which it answers nothing and is pinged four times in five minutes.
+KEEPALIVE, KEEPALIVE_TIMEOUT = 15.0, 5.0
 #: Seconds between attempts to connect: at first, and at most.
 RECONNECT_FIRST, RECONNECT_MAX = 0.2, 5.0
 #: The ingestion service takes spans of up to 4 MB, which gRPC's usual limit of 4 MB wouldn't let through with their

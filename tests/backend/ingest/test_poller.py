@@ -157,6 +157,13 @@ async def test_back_off_doubles_to_its_limit_and_ends_with_the_first_good_poll()
     assert rig.sink.spans == [entry(1)]
 
 
+async def test_back_off_starts_anew_after_a_good_poll() -> None:
+    rig = Rig()
+    rig.log.error = away = IngestionAwayError("nobody answers")
+    await rig.run(nothing, lambda: setattr(rig.log, "error", None), lambda: setattr(rig.log, "error", away), nothing)
+    assert rig.time.waits == [0.5, 1, 5, 0.5, 1]
+
+
 async def test_chance_spreads_the_waits_over_half_of_them() -> None:
     rig = Rig()
     rig.poller._chance = lambda: 0.0

@@ -114,6 +114,8 @@ async def test_a_slow_database_is_told_before_the_client_gives_up() -> None:
 
     async with asking(Slow(), deadline=0.05) as asked:
         assert await asked.code(GOOD) == grpc.StatusCode.DEADLINE_EXCEEDED
+        # The server's word, not the client's own deadline.
+        assert asked.observed == [("ValidateApiKey", "DEADLINE_EXCEEDED")]
 
 
 @pytest.mark.parametrize("service", ["", "ingestion.InternalAuthService"])
