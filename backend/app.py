@@ -18,12 +18,14 @@ from .auth.service import Auth
 from .clock import wall
 from .config import Settings
 from .health.checks import Checks
+from .health.grpc import grpc_server_check
 from .health.routes import routes as health_routes
 from .health.sqlite import sqlite_check
 from .llm.playground import Playground, playground
 from .llm.routes import routes as llm_routes
 from .metrics import Metrics
 from .passwords import Passwords
+from .rpc.server import AuthServer
 from .sqlite import Sqlite
 from .users.routes import routes as user_routes
 from .users.service import Users
@@ -61,8 +63,11 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
         async with Sqlite(settings.sqlite_path, settings.sqlite_journal, metrics.sqlite_query) as sqlite:
             metrics.watch_connections(lambda: sqlite.busy_connections, of=2)
             checks.register("sqlite", sqlite_check(sqlite), vital=True)
-            async with playground(settings, metrics.registry) as llm:
-                yield Parts(settings, metrics, checks, sqlite, passwords, ApiKeys(sqlite), llm)
+            api_keys = ApiKeys(sqlite)
+            auth_server = AuthServer(settings.auth_grpc_address, api_keys.validate, observe=metrics.grpc_served)
+            checks.register("grpc_server", grpc_server_check(auth_server))
+            async with auth_server, playground(settings, metrics.registry) as llm:
+                yield Parts(settings, metrics, checks, sqlite, passwords, api_keys, llm)
 
 
 def build(parts: Parts) -> Counted:

@@ -47,6 +47,8 @@ class Metrics:
         self._request_children: dict[tuple[str, str, int], Histogram] = {}
         self.sqlite_query = _Timed("backend_sqlite_query_duration_seconds", "SQLite", registry)
         self.duckdb_query = _Timed("backend_duckdb_query_duration_seconds", "DuckDB", registry)
+        self.grpc_served = _Called("rpc_server_call_duration_seconds", "Time that gRPC calls to us took.", registry)
+        self.grpc_called = _Called("rpc_client_call_duration_seconds", "Time that gRPC calls by us took.", registry)
         gauge = Gauge("http_server_active_requests", "Requests in progress.", registry=registry)
         gauge.set_function(lambda: self.active)
         gauge = Gauge("backend_active_sessions", "Distinct users of the last 15 minutes.", registry=registry)
@@ -95,6 +97,17 @@ class _Timed:
         if child is None:
             child = self._children[query] = self._histogram.labels(query)
         child.observe(seconds)
+
+
+class _Called:
+    """Seconds of gRPC calls by method and status; call it with all three."""
+
+    def __init__(self, name: str, text: str, registry: CollectorRegistry) -> None:
+        labels = ("rpc_method", "rpc_response_status_code")
+        self._histogram = Histogram(name, text, labels, buckets=_REQUEST_BUCKETS, registry=registry)
+
+    def __call__(self, method: str, code: str, seconds: float) -> None:
+        self._histogram.labels(method, code).observe(seconds)
 
 
 class _Files:

@@ -143,7 +143,7 @@ class Poller:
         progress.polls += 1
         progress.polled_at = self._clock()
         progress.phase = Phase.BEHIND if full else Phase.DRAINED
-        progress.error = progress.failing_since = None
+        progress.error = progress.error_label = progress.failing_since = None
 
     def _failed(self, error: Exception) -> float:
         """Take note; the seconds to wait."""
@@ -157,7 +157,7 @@ class Poller:
             logger.opt(exception=error).error("the poller failed, and goes on")
         progress.phase = Phase.FAILING
         progress.errors[label] += 1
-        progress.error = text
+        progress.error, progress.error_label = text, label
         if progress.failing_since is None:
             progress.failing_since = self._clock()
         longest = min(BACKOFF_MAX, BACKOFF_FIRST * 2.0**self._failures)

@@ -31,7 +31,8 @@ class Progress:
     polled_at: float | None = None
     #: When the newest entry that is stored came into the log.
     stored_until: float | None = None
-    #: Why polls fail now, in words, and since when; None while they don't.
+    #: Why polls fail now, None while they don't: a label that anybody may see, words that name addresses; since when.
+    error_label: str | None = None
     error: str | None = None
     failing_since: float | None = None
 

@@ -43,9 +43,15 @@ class AuthServer:
         # With SO_REUSEPORT, gRPC's default, two backends would share the port and each take half of the calls.
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         self._health = health.HealthServicer()
-        add_InternalAuthServiceServicer_to_server(_Auth(validate, deadline, observe), self._server)
+        self._auth = _Auth(validate, deadline, observe)
+        add_InternalAuthServiceServicer_to_server(self._auth, self._server)
         add_HealthServicer_to_server(self._health, self._server)
         self.port = 0
+
+    @property
+    def last_code(self) -> str:
+        """Name of the status that the last validation ended with; OK before the first."""
+        return self._auth.last_code
 
     async def __aenter__(self) -> AuthServer:
         """Take the port and serve.
@@ -74,6 +80,7 @@ class _Auth(InternalAuthServiceServicer):
         self._validate = validate
         self._deadline = deadline
         self._observe = observe
+        self.last_code = grpc.StatusCode.OK.name
 
     async def ValidateApiKey(
         self, request: ValidateApiKeyRequest, context: grpc.aio.ServicerContext[object, object]
@@ -92,6 +99,7 @@ class _Auth(InternalAuthServiceServicer):
         except Exception:
             logger.exception("an API key could not be validated")
             code, details = grpc.StatusCode.INTERNAL, "the backend failed; its log says why"
+        self.last_code = code.name
         self._observe("ValidateApiKey", code.name, monotonic() - started)
         if code is not grpc.StatusCode.OK:
             await context.abort(code, details)

@@ -52,6 +52,15 @@ def test_queries_by_name(metrics: Metrics) -> None:
     assert value(metrics, "backend_duckdb_query_duration_seconds_sum", query="root_spans") == 0.3
 
 
+def test_grpc_calls_by_method_and_status(metrics: Metrics) -> None:
+    metrics.grpc_served("ValidateApiKey", "UNAVAILABLE", 0.5)
+    metrics.grpc_called("ReadSpans", "OK", 0.25)
+    served = {"rpc_method": "ValidateApiKey", "rpc_response_status_code": "UNAVAILABLE"}
+    assert value(metrics, "rpc_server_call_duration_seconds_sum", **served) == 0.5
+    called = {"rpc_method": "ReadSpans", "rpc_response_status_code": "OK"}
+    assert value(metrics, "rpc_client_call_duration_seconds_count", **called) == 1
+
+
 def test_sizes_of_files(metrics: Metrics, tmp_path: Path) -> None:
     (tmp_path / "a.db").write_bytes(b"x" * 100)
     (tmp_path / "a.db-journal").write_bytes(b"x" * 10)

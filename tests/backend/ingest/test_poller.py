@@ -153,7 +153,8 @@ async def test_back_off_doubles_to_its_limit_and_ends_with_the_first_good_poll()
     await rig.run(*[nothing] * 7, back)
     assert rig.time.waits == [0.5, 1, 2, 4, 8, 16, 30, 30, 5]
     assert rig.progress.errors == {"away": 8}
-    assert (rig.progress.phase, rig.progress.error, rig.progress.failing_since) == (Phase.DRAINED, None, None)
+    assert (rig.progress.phase, rig.progress.error, rig.progress.error_label) == (Phase.DRAINED, None, None)
+    assert rig.progress.failing_since is None
     assert rig.sink.spans == [entry(1)]
 
 
@@ -176,6 +177,7 @@ async def test_while_polls_fail_the_lag_is_unknown_and_the_reason_known() -> Non
     rig = Rig()
     await rig.run(lambda: setattr(rig.log, "error", IngestionAwayError("nobody answers")), nothing)
     assert (rig.progress.phase, rig.progress.error) == (Phase.FAILING, "nobody answers")
+    assert rig.progress.error_label == "away"
     assert rig.progress.lag(rig.time.now) is None
     assert rig.progress.failing_since == START + 105
     assert rig.progress.polled_at == START + 100
