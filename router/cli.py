@@ -55,6 +55,8 @@ Json = Annotated[bool, typer.Option("--json", help="JSON for machines")]
 _ADMIN_URL = "http://127.0.0.1:8081"
 _STATE = Path("cutover.db")
 
+Why = Annotated[str | None, typer.Option("--why", help="reason, kept in the audit trail", metavar="TEXT")]
+
 #: Rows that `audit` prints.
 _AUDIT_ROWS = 50
 
@@ -151,7 +153,7 @@ def weight(
     percent: Annotated[
         float | None, typer.Argument(metavar="PERCENT", help="share of users for the canary; without it, print it")
     ] = None,
-    why: Annotated[str | None, typer.Option("--why", help="reason, kept in the audit trail", metavar="TEXT")] = None,
+    why: Why = None,
     as_json: Json = False,
     admin_url: AdminUrl = _ADMIN_URL,
     token_file: TokenFile = None,
@@ -163,13 +165,81 @@ def weight(
     client = _client(admin_url, token_file, state)
     if percent is None:
         tree = client.get("/api/v1/weight")
-    elif not why:
-        raise typer.BadParameter("say why; it is kept in the audit trail", param_hint="--why")
     elif not isfinite(percent):
         raise typer.BadParameter("must be a number from 0 to 100", param_hint="PERCENT")
     else:
-        tree = client.put("/api/v1/weight", {"percent": percent, "reason": why})
+        tree = client.put("/api/v1/weight", {"percent": percent, "reason": _reason(why)})
     print(show.as_json(tree) if as_json else show.weight(tree))
+
+
+@app.command(epilog=_EPILOG)
+def start(
+    plan: Annotated[
+        Path | None,
+        typer.Argument(metavar="PLAN", help="TOML or JSON; without it, the plan of the router's cutover.toml"),
+    ] = None,
+    why: Why = None,
+    as_json: Json = False,
+    admin_url: AdminUrl = _ADMIN_URL,
+    token_file: TokenFile = None,
+    state: StateBeside = _STATE,
+) -> None:
+    """Start a rollout: steps, gates, and rollback by itself."""
+    from . import show
+    from .planfile import read
+
+    body = {"reason": _reason(why)} if plan is None else {"reason": _reason(why), "plan": read(plan)}
+    tree = _client(admin_url, token_file, state).post("/api/v1/rollouts", body)
+    print(show.as_json(tree) if as_json else show.rollout(tree))
+
+
+def _command(name: str, text: str) -> None:
+    """Make the operator command `name`, which asks the API for the same."""
+
+    def command(
+        why: Why = None,
+        as_json: Json = False,
+        admin_url: AdminUrl = _ADMIN_URL,
+        token_file: TokenFile = None,
+        state: StateBeside = _STATE,
+    ) -> None:
+        from . import show
+
+        body = {"reason": _reason(why)}
+        tree = _client(admin_url, token_file, state).post(f"/api/v1/rollout/{name}", body)
+        print(show.as_json(tree) if as_json else show.rollout(tree))
+
+    command.__doc__ = text
+    app.command(name, epilog=_EPILOG)(command)
+
+
+_command("pause", "Hold the step; the weight stays, and critical gates still roll back.")
+_command("resume", "Go on after a pause.")
+_command("promote", "Go to the next step now, whatever is missing.")
+_command("rollback", "Send everybody back to stable, now.")
+_command("abort", "End the rollout and leave the weight as it is.")
+
+
+@app.command(epilog=_EPILOG)
+def explain(
+    number: Annotated[int | None, typer.Argument(metavar="ID", help="a decision; without it, the latest")] = None,
+    as_json: Json = False,
+    admin_url: AdminUrl = _ADMIN_URL,
+    token_file: TokenFile = None,
+    state: StateBeside = _STATE,
+) -> None:
+    """Why the rollout did what it did, decided again from the evidence."""
+    from . import show
+    from .client import CommandError
+
+    client = _client(admin_url, token_file, state)
+    if number is None:
+        rows = client.get("/api/v1/decisions?limit=1")["rows"]
+        if not rows:
+            raise CommandError("nothing has been decided yet; start a rollout")
+        number = rows[0]["id"]
+    tree = client.get(f"/api/v1/decisions/{number}/explain")
+    print(show.as_json(tree) if as_json else show.explanation(tree))
 
 
 @app.command(epilog=_EPILOG)
@@ -215,6 +285,12 @@ def demo() -> None:
     from .demo import demo as run
 
     raise typer.Exit(run())
+
+
+def _reason(why: str | None) -> str:
+    if not why:
+        raise typer.BadParameter("say why; it is kept in the audit trail", param_hint="--why")
+    return why
 
 
 def _client(admin_url: str, token_file: Path | None, state: Path) -> Client:

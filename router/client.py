@@ -77,6 +77,9 @@ class Client:
     def put(self, path: str, body: Any) -> Any:
         return self._ask("PUT", path, json.dumps(body).encode())
 
+    def post(self, path: str, body: Any) -> Any:
+        return self._ask("POST", path, json.dumps(body).encode())
+
     def _ask(self, method: str, path: str, body: bytes | None = None) -> Any:
         headers = {"Content-Type": "application/json"}
         if self._token.value:

@@ -28,21 +28,11 @@ from pydantic import (
     model_validator,
 )
 
+from .durations import seconds
 from .errors import ConfigError
+from .rollout.plan import Plan
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
-_UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-
-
-def seconds(value: Any) -> Any:
-    """`"250ms"`, `"10s"`, `"1h"` or a plain number of seconds → seconds; anything else is left to pydantic."""
-    if isinstance(value, str):
-        match = _DURATION.fullmatch(value.strip())
-        if match is None:
-            raise ValueError(f"{value!r} is not a duration; write for example 250ms, 10s, 5m or 24h")
-        return float(match[1]) * _UNITS[match[2]]
-    return value
 
 
 def _as_list(value: Any) -> Any:
@@ -195,6 +185,7 @@ class Settings(_Section):
     health: Health = Health()
     tls: Tls = Tls()
     route: tuple[Route, ...] = Field((), max_length=64, description="routes until the API sets others")
+    plan: Plan = Field(default_factory=Plan, description="what `cutover start` begins; docs/rollout.md")
 
     @field_validator("listen", "admin")
     @classmethod
@@ -228,6 +219,7 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None
     """Merge the sources into a `Settings`; raise `ConfigError` with one line a problem."""
     path = file or (Path(environ["CUTOVER_CONFIG"]) if environ.get("CUTOVER_CONFIG") else None)
     merged = _read_file(path) if path else _read_file(Path("cutover.toml"), optional=True)
+    _gather_plan(merged)
     origin = {name: str(path or "cutover.toml") for name in merged}
     for name, value in _read_environment(environ):
         _put(merged, name, value)
@@ -253,6 +245,13 @@ def _read_file(path: Path, optional: bool = False) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error}") from None
 
 
+def _gather_plan(tree: dict[str, Any]) -> None:
+    """[[step]], [watch] and [[gate]] stand at the top of the file and belong to the plan."""
+    parts = {name: tree.pop(name) for name in ("step", "watch", "gate") if name in tree}
+    if parts:
+        tree["plan"] = {**tree.get("plan", {}), **parts}
+
+
 # Read by the operator commands or the backend, not settings of the router.
 _FOREIGN = re.compile(r"CUTOVER_(CONFIG|ADMIN_URL|BENCH_.*|SQLITE_.*|DUCKDB_.*|BACKEND_.*)")
 
@@ -275,7 +274,7 @@ def _paths(model: type[BaseModel]) -> list[list[str]]:
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, _Section):
             paths += [[name, *rest] for rest in _paths(kind)]
-        elif name != "route":
+        elif name not in ("route", "plan"):
             paths.append([name])
     return paths
 

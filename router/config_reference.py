@@ -14,7 +14,9 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
-from .config import Route, Settings, seconds
+from .config import Route, Settings
+from .durations import seconds
+from .rollout.plan import Plan
 
 _INTRODUCTION = """# Configuration
 
@@ -40,19 +42,26 @@ Routing rules, the first that matches applies; at most 64. They hold until route
 {rows}"""
 
 
+_PLAN = """
+## [plan], [[step]], [watch], [[gate]]
+
+What `cutover start` begins: steps, how long each is held, and the gates that must hold; see [rollout.md](rollout.md).
+"""
+
+
 def reference() -> str:
     """docs/configuration.md."""
     parts = [_INTRODUCTION, "## Top level\n", _table((), Settings)]
     for name, field in Settings.model_fields.items():
         section = _section(field)
-        if section:
+        if section and name != "plan":
             parts.append(f"## [{name}]\n\n{inspect.getdoc(section)}\n")
             parts.append(_table((name,), section))
     rows = "\n".join(
         f"| `{name}` | {_default(field)} | {_description(field)} |" for name, field in Route.model_fields.items()
     )
     description = (inspect.getdoc(Route) or "").partition("\n\n")[2]
-    return "\n".join(parts) + _ROUTES.format(description=description, rows=rows) + "\n"
+    return "\n".join(parts) + _ROUTES.format(description=description, rows=rows) + "\n" + _PLAN
 
 
 def effective(settings: Settings) -> str:
@@ -62,17 +71,31 @@ def effective(settings: Settings) -> str:
         if not isinstance(value, BaseModel) and name != "route":
             lines.append(_toml(name, value))
     for name, value in _visible(settings):
-        if isinstance(value, BaseModel):
+        if isinstance(value, BaseModel) and name != "plan":
             lines += ["", f"[{name}]", *(_toml(inner, setting) for inner, setting in _visible(value))]
     for route in settings.route:
         lines += ["", "[[route]]", *(_toml(name, value) for name, value in _visible(route))]
+    lines += _plan(settings.plan)
     return "\n".join(lines)
+
+
+def _plan(plan: Plan) -> list[str]:
+    """The plan as it stands in a cutover.toml; what isn't set is left out."""
+    tree = plan.model_dump(mode="json", by_alias=True, exclude_none=True)
+    parts = {name: tree.pop(name) for name in ("step", "gate")}
+    lines = ["", "[watch]", *(_toml(name, value) for name, value in tree.pop("watch").items())]
+    for title, rows in parts.items():
+        for row in rows:
+            lines += ["", f"[[{title}]]", *(_toml(name, value) for name, value in row.items() if value != "")]
+    return ["", "[plan]", *(_toml(name, value) for name, value in tree.items()), *lines]
 
 
 def public(model: BaseModel) -> dict[str, Any]:
     """The settings as a JSON tree, without secrets."""
     return {
-        name: public(value)
+        name: value.model_dump(mode="json", by_alias=True)
+        if name == "plan"
+        else public(value)
         if isinstance(value, BaseModel)
         else [public(route) for route in value]
         if name == "route"

@@ -253,6 +253,10 @@ class Control:
             ),
         )
 
+    def per_second(self, arm: int) -> float:
+        """Requests that an arm gets a second."""
+        return self._rates.per_second(arm)
+
     def observed_share(self) -> float | None:
         return self._rates.observed()
 

@@ -33,23 +33,27 @@ from .counters import (
 )
 from .histogram import CELLS, OTEL_BUCKETS, otel_counts
 from .process import Usage, usage
+from .rollout.machine import current
 from .status import endpoints
 from .table import ARMS
 from .version import VERSION
 
 if TYPE_CHECKING:
     from .control import Control
+    from .rollout.driver import Rollouts
 
 #: Sample of a family: label values, then the value.
 Samples = Iterable[tuple[Sequence[str], float]]
 
+_VERDICTS = ("hold", "pass", "fail")
+
 _LE = (*map(str, OTEL_BUCKETS), "+Inf")
 
 
-def exposition(control: Control, accept: str) -> tuple[bytes, str]:
+def exposition(control: Control, rollouts: Rollouts, accept: str) -> tuple[bytes, str]:
     """The text for a scraper that sent `accept`, and its media type."""
     registry = CollectorRegistry()
-    registry.register(Collector(control))
+    registry.register(Collector(control, rollouts))
     encode, media_type = choose_encoder(accept)
     return encode(registry), media_type
 
@@ -57,8 +61,9 @@ def exposition(control: Control, accept: str) -> tuple[bytes, str]:
 class Collector:
     """Reads everything at the moment it is asked."""
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, rollouts: Rollouts) -> None:
         self._control = control
+        self._rollouts = rollouts
         self._totals = control.totals
 
     def describe(self) -> Iterable[Metric]:
@@ -69,6 +74,7 @@ class Collector:
         yield from self._requests()
         yield from self._upstreams()
         yield from self._split()
+        yield from self._rollout()
         yield from self._clients()
         yield from self._processes()
 
@@ -163,6 +169,53 @@ class Collector:
             "Distinct users of the last 15 minutes (estimate, standard error 2.3 %).",
             ("arm",),
             (((arm,), round(self._totals.sessions(number, minute))) for number, arm in enumerate(ARMS)),
+        )
+
+    def _rollout(self) -> Iterator[Metric]:
+        rollouts, rollout = self._rollouts, self._rollouts.current
+        yield _counter(
+            "cutover_rollbacks_total",
+            "Rollbacks, by the gate that decided or the operator.",
+            ("reason",),
+            (((reason,), count) for reason, count in rollouts.rollbacks.items()),
+        )
+        lag = rollouts.decision_lag
+        yield _gauge(
+            "cutover_decision_lag_seconds",
+            "From reading the counters to every worker's having the new weight, for the latest decision.",
+            (),
+            [] if lag is None else [((), lag)],
+        )
+        if rollout is None:
+            return
+        state, step = rollout.state, current(rollout.plan, rollout.state)
+        yield _gauge(
+            "cutover_step_info",
+            "Always 1; the rollout, its step and phase are in the labels.",
+            ("rollout", "plan", "step", "phase"),
+            [((str(rollout.id), rollout.plan.name, step.name, state.phase), 1)],
+        )
+        yield _gauge("cutover_step_elapsed_seconds", "Serving time in the step.", (), [((), state.elapsed)])
+        yield _gauge("cutover_step_hold_seconds", "Serving time that the step takes.", (), [((), step.hold)])
+        yield _gauge("cutover_step_samples", "Requests of the canary in the step.", (), [((), state.samples)])
+        readings = rollout.readings
+        yield _gauge(
+            "cutover_gate_state",
+            "0 hold, 1 pass, 2 fail.",
+            ("gate",),
+            (((reading.gate,), _VERDICTS.index(reading.verdict)) for reading in readings),
+        )
+        yield _gauge(
+            "cutover_gate_value",
+            "What the gate measures on the canary.",
+            ("gate",),
+            (((reading.gate,), reading.value) for reading in readings if reading.value is not None),
+        )
+        yield _gauge(
+            "cutover_gate_bound",
+            "What the value is held against.",
+            ("gate",),
+            (((reading.gate,), reading.bound) for reading in readings if reading.bound is not None),
         )
 
     def _clients(self) -> Iterator[Metric]:

@@ -9,6 +9,8 @@ from typing import Any
 
 Tree = dict[str, Any]
 
+_MARKS = {"pass": "ok  ", "hold": "wait", "fail": "FAIL"}
+
 
 def as_json(tree: Any) -> str:
     return json.dumps(tree, ensure_ascii=False)
@@ -36,12 +38,52 @@ def status(tree: Tree) -> str:
         ]
         if state["errors"]:
             lines.append(f"{arm:<8} errors: " + ", ".join(f"{kind} {n}" for kind, n in state["errors"].items()))
+    if tree.get("rollout"):
+        lines += ["", rollout(tree["rollout"])]
     lines += ["", *map(_worker, tree["workers"])]
     if tree["store"]["state"] != "ok":
         lines.append(f"STATE FILE FAILED: {tree['store']['message']}")
     if not tree["store"]["persisted"]:
         lines.append("NOT SAVED: a restart would forget the latest change")
     return "\n".join(lines)
+
+
+def rollout(tree: Tree) -> str:
+    """A rollout: where it is, what is missing, and what each gate says."""
+    number, steps = tree["step"], tree["steps"]
+    step = steps[min(number, len(steps) - 1)]
+    left = "" if tree["remaining"] is None else f", {_time(tree['remaining'])} to go"
+    lines = [
+        f"rollout {tree['id']} {tree['plan']!r} {tree['phase'].replace('_', ' ')}: step {step['name']!r} "
+        f"({number + 1} of {len(steps)}, {step['percent']:g} %), "
+        f"{_time(tree['elapsed'])} of {_time(step['hold'])}, {tree['samples']:,} canary requests{left}",
+        *(f"  missing: {text}" for text in tree["missing"]),
+    ]
+    if tree["quarantined"]:
+        lines.append(f"  pinned to stable: {', '.join(tree['quarantined'])}")
+    lines += [f"  {_MARKS[gate['verdict']]} {gate['gate']:<14} {gate['words']}" for gate in tree["gates"]]
+    return "\n".join(lines)
+
+
+def explanation(tree: Tree) -> str:
+    """A decision, who made it, and what every gate said then."""
+    lines = [
+        f"decision {tree['id']} of rollout {tree['rollout']}: {tree['action']} in step {tree['step']!r}, "
+        f"weight {tree['percent']:g} % from then on",
+        f"{tree['time']} by {tree['actor']}" + (f", gate {tree['gate']}" if tree["gate"] else ""),
+        tree["words"],
+        *(f"  {line}" for line in tree["gates"]),
+    ]
+    lines.append(
+        "decided again from its evidence: the same"
+        if tree["holds"]
+        else "DECIDED AGAIN FROM ITS EVIDENCE: NOT THE SAME"
+    )
+    return "\n".join(lines)
+
+
+def _time(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))
 
 
 def _arms(arms: Tree) -> list[str]:

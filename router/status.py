@@ -17,6 +17,7 @@ from .counters import ACTIVE, BUSY, IDLE, QUEUED, RETRIES, SeriesKey, Totals, un
 from .histogram import CELLS, quantile
 from .process import usage
 from .rates import Rates
+from .rollout.status import RolloutStatus
 from .table import ARMS, CANARY, STABLE, WEIGHT_ONE, Table
 
 
@@ -108,6 +109,7 @@ class Status(BaseModel):
     arms: Arms
     workers: list[WorkerStatus]
     store: StoreStatus
+    rollout: RolloutStatus | None = Field(None, description="the one that runs or ran last")
 
 
 def fingerprint(salt: int) -> str:

@@ -24,6 +24,7 @@ from .health import Prober
 from .listeners import open_listeners
 from .proxy.tls import listener_context
 from .proxy.worker import new_loop
+from .rollout.driver import Rollouts
 from .store import Store
 from .table import Table
 
@@ -66,22 +67,25 @@ class Supervisor:
         self._fleet = fleet = Fleet(settings, table, listeners)
         fleet.reserve(inherited.orphans)
         self._control = control = Control(settings, table, store, workers=fleet.workers)
+        rollouts = Rollouts(control, store)
         self._prober = prober = Prober(settings, table)
         admin: AdminServer | None = None
         try:
             await control.open()
+            await rollouts.open()
             self._listen_for_signals()
-            app = create_app(control, tokens(settings), self._unready)
+            app = create_app(control, rollouts, tokens(settings), self._unready)
             admin = await serve_admin(app, *parse_listen(settings.admin))
             await fleet.start()
             fleet.adopt(inherited.orphans)
             prober.start()
-            ticker = asyncio.create_task(control.run())
+            tickers = [asyncio.create_task(control.run()), asyncio.create_task(rollouts.run())]
             self._announce(listeners[0].getsockname(), admin, len(inherited.orphans))
             await self._stop.wait()
             logger.info("draining; at most {:g} s", settings.timeouts.drain)
             await fleet.stop()
-            ticker.cancel()
+            for ticker in tickers:
+                ticker.cancel()
             await prober.stop()
             await control.close()
         finally:

@@ -1,6 +1,6 @@
 """Composition of the admin app: the table of operations as Starlette routes, and the error handlers.
 
-app = create_app(control, tokens, unready=lambda: "" if all_workers_ready else "workers are starting")
+app = create_app(control, rollouts, tokens, unready=lambda: "" if all_workers_ready else "workers are starting")
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from ..control import Control
 from ..errors import RouterError
+from ..rollout.driver import Rollouts
 from .answers import Boundary, http_error, router_error
 from .auth import Brake, Tokens
 from .operation import Context, Operation
@@ -25,13 +26,14 @@ from .operations import operations
 
 def create_app(
     control: Control,
+    rollouts: Rollouts,
     tokens: Tokens,
     unready: Callable[[], str],
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Starlette:
     """`unready` says in words why traffic can't be taken yet or any more, and is empty when it can."""
     table = operations(control.settings.open_metrics)
-    context = Context(control, tokens, Brake(monotonic), unready, table)
+    context = Context(control, rollouts, tokens, Brake(monotonic), unready, table)
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in table:
         by_path.setdefault(operation.path, {})[operation.method] = operation

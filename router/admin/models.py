@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Json
 
 from ..config import Route
+from ..rollout.plan import Plan
 
 REASON_MAX = 500
 
@@ -93,6 +94,42 @@ class AuditVerification(BaseModel):
     intact: bool
     rows: int = Field(description="rows that hold, from the first on")
     problem: str
+
+
+class RolloutStart(_Request):
+    plan: Plan | None = Field(None, description="by default the one of the router's configuration")
+    reason: Reason
+
+
+class Command(_Request):
+    reason: Reason
+
+
+class DecisionQuery(_Request):
+    limit: int = Field(50, ge=1, le=500, description="decisions, newest first")
+    before: int = Field(2**63 - 1, ge=1, le=2**63 - 1, description="only decisions older than this id")
+
+
+class DecisionRow(BaseModel):
+    id: int
+    rollout: int
+    time: str
+    actor: str
+    action: str
+    step: str = Field(description="in which it was decided")
+    percent: float = Field(description="the weight from then on")
+    gate: str | None = Field(description="the one that decided")
+    words: str
+
+
+class Decisions(BaseModel):
+    rows: list[DecisionRow]
+    next: int | None = Field(description="`before` of the next page; null on the last one")
+
+
+class Explained(DecisionRow):
+    holds: bool = Field(description="the same comes out when it is decided again from its evidence")
+    gates: list[str] = Field(description="what every gate said, the one that decided first")
 
 
 class Alive(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Literal
@@ -15,6 +16,9 @@ from .models import Error
 from .operation import Operation
 
 _REFERENCE = "#/components/schemas/{model}"
+
+#: A part of a path that is a number.
+_PARAMETER = re.compile(r"\{(\w+)\}")
 
 Mode = Literal["validation", "serialization"]
 Schemas = Mapping[Any, dict[str, Any]]  # (model, mode) -> schema
@@ -110,7 +114,10 @@ def _failure(status: int, schemas: Schemas) -> dict[str, Any]:
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
-    parameters: list[dict[str, Any]] = []
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "integer"}}
+        for name in _PARAMETER.findall(operation.path)
+    ]
     if operation.query:
         for name, schema in operation.query.model_json_schema()["properties"].items():
             parameters.append({"name": name, "in": "query", "schema": schema})

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from ..control import Control
 from ..errors import RefusedError
+from ..rollout.driver import Rollouts
 from .auth import Brake, Role, Tokens, bearer
 
 #: Largest request body, but for operations that say otherwise.
@@ -27,6 +28,7 @@ class Context:
     """What handlers work with; `unready` says why the router isn't ready, or nothing when it is."""
 
     control: Control
+    rollouts: Rollouts
     tokens: Tokens
     brake: Brake
     unready: Callable[[], str]
@@ -47,6 +49,10 @@ class Call:
     @property
     def control(self) -> Control:
         return self.context.control
+
+    @property
+    def rollouts(self) -> Rollouts:
+        return self.context.rollouts
 
 
 @dataclass(frozen=True, slots=True)

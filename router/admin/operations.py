@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from ..rollout.status import RolloutStatus
 from ..status import Status
 from ..table import ROUTES_BYTES
 from .auth import Role
-from .handlers import audit, pages, probes, routes, status, weight
+from .handlers import audit, pages, probes, rollout, routes, status, weight
 from .models import (
     Alive,
     Audit,
     AuditQuery,
     AuditVerification,
+    Command,
+    DecisionQuery,
+    Decisions,
+    Explained,
+    RolloutStart,
     Routes,
     RoutesChange,
     Weight,
@@ -49,6 +55,66 @@ def operations(open_metrics: bool) -> tuple[Operation, ...]:
             body_max=ROUTES_BYTES,
             versioned=True,
             statuses=(503,),
+        ),
+        Operation(
+            "GET",
+            "/api/v1/rollout",
+            rollout.get_rollout,
+            "The rollout that runs or ran last",
+            viewer,
+            RolloutStatus,
+            versioned=True,
+            statuses=(404,),
+        ),
+        Operation(
+            "POST",
+            "/api/v1/rollouts",
+            rollout.start_rollout,
+            "Start a rollout",
+            operator,
+            RolloutStatus,
+            body=RolloutStart,
+            versioned=True,
+            statuses=(409, 503),
+        ),
+        *(
+            Operation(
+                "POST",
+                f"/api/v1/rollout/{name}",
+                handler,
+                summary,
+                operator,
+                RolloutStatus,
+                body=Command,
+                versioned=True,
+                statuses=(409, 503),
+            )
+            for name, handler, summary in (
+                ("pause", rollout.pause_rollout, "Hold the step; the weight stays"),
+                ("resume", rollout.resume_rollout, "Go on after a pause"),
+                ("promote", rollout.promote_rollout, "Go to the next step now"),
+                ("rollback", rollout.rollback_rollout, "Set the weight to 0 and end the rollout"),
+                ("abort", rollout.abort_rollout, "End the rollout; the weight stays"),
+            )
+        ),
+        Operation(
+            "GET",
+            "/api/v1/decisions",
+            rollout.get_decisions,
+            "What was decided",
+            viewer,
+            Decisions,
+            query=DecisionQuery,
+            statuses=(503,),
+        ),
+        Operation(
+            "GET",
+            "/api/v1/decisions/{id}/explain",
+            rollout.explain_decision,
+            "Why it was decided",
+            viewer,
+            Explained,
+            statuses=(404, 503),
         ),
         Operation(
             "GET",

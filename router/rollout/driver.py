@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -81,11 +82,15 @@ class Rollouts:
         self._users_seen = (0.0, 0.0)
         self._users_at = -1.0
         self.current: Rollout | None = None
+        #: Rollbacks ever, by the gate that decided, or "operator".
+        self.rollbacks: Counter[str] = Counter()
         #: Seconds from reading the counters to the workers' having the new weight, for the latest decision.
         self.decision_lag: float | None = None
 
     async def open(self) -> None:
         """Take up the latest rollout where it was saved last."""
+        for row in await self._store.select("rollbacks"):
+            self.rollbacks[row["reason"]] = row["count"]
         (head,) = await self._store.select("decision_head")
         self._decisions = head["id"]
         for row in await self._store.select("rollout_latest"):
@@ -241,6 +246,8 @@ class Rollouts:
             )
         )
         self._decisions += 1
+        if decision.action == "rollback":
+            self.rollbacks[decision.gate or "operator"] += 1
         found.state, found.judge = outcome.state, judge
         self._snapshot(found, row)
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from ..config import seconds
+from ..durations import seconds
 
 Duration = Annotated[
     float, BeforeValidator(seconds), Field(ge=0, le=90 * 86400, description="seconds, or text like 250ms, 24h, 7d")

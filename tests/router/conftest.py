@@ -10,6 +10,7 @@ import pytest
 
 from router.config import Settings
 from router.control import Control
+from router.rollout.driver import Rollouts
 from router.store import Store
 from router.table import CANARY, STABLE, Table
 from tests.router.fakes import FakeClock, make_settings
@@ -46,3 +47,10 @@ async def control(settings: Settings, table: Table, store: Store, clock: FakeClo
     control = Control(settings, table, store, clock)
     await control.open()
     return control
+
+
+@pytest.fixture
+async def rollouts(control: Control, store: Store, clock: FakeClock) -> Rollouts:
+    rollouts = Rollouts(control, store, clock)
+    await rollouts.open()
+    return rollouts

@@ -20,6 +20,7 @@ from router.cli import main
 from router.config import Settings
 from router.control import Control
 from router.errors import StoreError
+from router.rollout.driver import Rollouts
 from router.store import Store
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -60,9 +61,9 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 @pytest.fixture
-async def url(control: Control, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+async def url(control: Control, rollouts: Rollouts, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     """A router's admin port; commands find it by variable, and the token beside the state file in the directory."""
-    app: Starlette = create_app(control, tokens(control.settings), str)
+    app: Starlette = create_app(control, rollouts, tokens(control.settings), str)
     server = await serve_admin(app, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.address[1]}"
     monkeypatch.setenv("CUTOVER_ADMIN_URL", url)
@@ -147,10 +148,10 @@ class TestToken:
         assert outcome == Outcome(2, "", "cutover: --token-file none: no such file\n")
 
     async def test_a_viewer_may_not_write(
-        self, url: str, run: Run, control: Control, monkeypatch: pytest.MonkeyPatch
+        self, url: str, run: Run, control: Control, rollouts: Rollouts, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         settings = control.settings.model_copy(update={"viewer_token": "viewer"})
-        server = await serve_admin(create_app(control, tokens(settings), str), "127.0.0.1", 0)
+        server = await serve_admin(create_app(control, rollouts, tokens(settings), str), "127.0.0.1", 0)
         monkeypatch.setenv("CUTOVER_ADMIN_TOKEN", "viewer")
         outcome = await run("weight", "1", "--why", "r", "--admin-url", f"http://127.0.0.1:{server.address[1]}")
         assert (outcome.code, "operator's is needed" in outcome.err) == (1, True)

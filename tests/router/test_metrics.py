@@ -10,6 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from router.control import Control
 from router.counters import ACTIVE, BUSY, CLIENTS, FALLBACKS, IDENTITY, NEW, PIN, QUEUED, RETRIES, TUNNELS, Counters
 from router.metrics import exposition
+from router.rollout.driver import Rollouts
+from router.rollout.plan import Plan
 from router.status import WorkerInfo
 from router.table import CANARY, PID, STABLE, Table
 from tests.router.fakes import CANARY_URL, STABLE_URL, FakeClock
@@ -33,6 +35,15 @@ NAMES = {
     "cutover_tunnels": "gauge",
     "cutover_upgrades": "counter",
     "cutover_client_errors": "counter",
+    "cutover_rollbacks": "counter",
+    "cutover_decision_lag_seconds": "gauge",
+    "cutover_step_info": "gauge",
+    "cutover_step_elapsed_seconds": "gauge",
+    "cutover_step_hold_seconds": "gauge",
+    "cutover_step_samples": "gauge",
+    "cutover_gate_state": "gauge",
+    "cutover_gate_value": "gauge",
+    "cutover_gate_bound": "gauge",
     "cutover_build_info": "gauge",
     "process_cpu_seconds": "counter",
     "process_resident_memory_bytes": "gauge",
@@ -44,7 +55,8 @@ Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def _series(control: Control) -> Series:
-    text, _ = exposition(control, "")
+    rollouts = Rollouts(control, control._store, control._clock)
+    text, _ = exposition(control, rollouts, "")
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text.decode())
@@ -56,16 +68,17 @@ def _value(series: Series, name: str, **labels: str) -> float:
     return series[name, frozenset(labels.items())]
 
 
-def test_names_and_types(control: Control) -> None:
-    text, media_type = exposition(control, "")
+async def test_names_and_types(control: Control, rollouts: Rollouts) -> None:
+    await rollouts.start(Plan(), "operator", "go")
+    text, media_type = exposition(control, rollouts, "")
     families = list(text_string_to_metric_families(text.decode()))
     assert {family.name: family.type for family in families} == NAMES
     assert all(family.documentation for family in families)
     assert media_type.startswith("text/plain")
 
 
-def test_openmetrics_when_asked_for(control: Control) -> None:
-    text, media_type = exposition(control, "application/openmetrics-text; version=1.0.0")
+def test_openmetrics_when_asked_for(control: Control, rollouts: Rollouts) -> None:
+    text, media_type = exposition(control, rollouts, "application/openmetrics-text; version=1.0.0")
     assert media_type.startswith("application/openmetrics-text")
     assert text.endswith(b"# EOF\n")
 

@@ -7,13 +7,16 @@ from starlette.responses import Response
 from ...metrics import exposition
 from ..answers import answer
 from ..operation import Call
+from .rollout import describe
 
 
 async def get_status(call: Call) -> Response:
-    status = call.control.status()
+    status, rollout = call.control.status(), call.rollouts.current
+    if rollout is not None:
+        status.rollout = describe(call, rollout)
     return answer(status, status.revision)
 
 
 async def metrics(call: Call) -> Response:
-    text, media_type = exposition(call.control, call.request.headers.get("accept", ""))
+    text, media_type = exposition(call.control, call.rollouts, call.request.headers.get("accept", ""))
     return Response(text, headers={"content-type": media_type})

@@ -17,6 +17,6 @@ async def get_weight(call: Call) -> Response:
 
 async def put_weight(call: Call) -> Response:
     body: WeightChange = call.body
-    change = await call.control.set_weight(body.percent, call.actor, body.reason, call.if_match)
+    change = await call.rollouts.set_weight(body.percent, call.actor, body.reason, call.if_match)
     weight = Weight(percent=body.percent, revision=change.revision, persisted=change.persisted)
     return answer(weight, change.revision)

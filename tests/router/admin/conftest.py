@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from router.admin.app import create_app
 from router.admin.auth import Tokens
 from router.control import Control
+from router.rollout.driver import Rollouts
 from tests.router.fakes import FakeClock
 
 OPERATOR, VIEWER = "operator-token", "viewer-token"
@@ -34,8 +35,8 @@ def readiness() -> Readiness:
 
 
 @pytest.fixture
-def app(control: Control, readiness: Readiness, clock: FakeClock) -> Starlette:
-    return create_app(control, Tokens(OPERATOR, VIEWER), readiness, clock.monotonic)
+def app(control: Control, rollouts: Rollouts, readiness: Readiness, clock: FakeClock) -> Starlette:
+    return create_app(control, rollouts, Tokens(OPERATOR, VIEWER), readiness, clock.monotonic)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from router.admin.app import create_app
 from router.admin.auth import BURST, PEERS_MAX, RECORD_EVERY, Brake, Role, Tokens, bearer, kept_token, tokens
 from router.control import Control
 from router.errors import ConfigError
+from router.rollout.driver import Rollouts
 from router.store import Store
 from tests.router.admin.conftest import OPERATOR, VIEWER, Clients
 from tests.router.fakes import FakeClock, make_settings
@@ -155,12 +156,12 @@ def test_a_token_that_cannot_be_kept_is_an_error(tmp_path: Path) -> None:
 
 
 async def test_metrics_and_probes_are_open_unless_closed(
-    anyone: httpx.AsyncClient, control: Control, clock: FakeClock
+    anyone: httpx.AsyncClient, control: Control, rollouts: Rollouts, clock: FakeClock
 ) -> None:
     paths = ("/metrics", "/healthz", "/readyz")
     assert [(await anyone.get(path)).status_code for path in paths] == [200] * 3
     control.settings = control.settings.model_copy(update={"open_metrics": False})
-    closed = create_app(control, Tokens(OPERATOR, VIEWER), str, clock.monotonic)
+    closed = create_app(control, rollouts, Tokens(OPERATOR, VIEWER), str, clock.monotonic)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(closed), base_url="http://router") as outside:
         assert [(await outside.get(path)).status_code for path in paths] == [401] * 3
         headers = {"Authorization": f"Bearer {VIEWER}"}

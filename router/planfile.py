@@ -1,0 +1,33 @@
+"""Plans in files, for `cutover start`: TOML as in cutover.toml, or JSON. What is in them is checked by the router."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError
+
+#: What belongs to a plan in a cutover.toml; the rest of that file is settings.
+_PARTS = ("step", "watch", "gate")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The plan as the admin API takes it.
+
+    Raises:
+        ConfigError: the file can't be read, or holds no plan.
+    """
+    try:
+        text = path.read_text("utf-8")
+        tree = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; give the path of a plan in TOML or JSON") from None
+    except (OSError, ValueError) as error:  # of TOML, JSON and UTF-8
+        raise ConfigError(f"{path}: {error}") from None
+    if not isinstance(tree, dict) or not any(name in tree for name in (*_PARTS, "plan")):
+        raise ConfigError(f"{path}: holds no plan; it needs at least one [[step]]")
+    if path.suffix == ".json" and "plan" not in tree:
+        return tree
+    return {**tree.get("plan", {}), **{name: tree[name] for name in _PARTS if name in tree}}
