@@ -10,8 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Mapping
+import ssl
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
+
+import httpx
 
 from ..errors import BackendError
 from .chat import Chat, chunk, completion, last_chunk
@@ -21,7 +24,7 @@ from .metrics import LlmMetrics, Operation
 from .native.provider import Fields, Provider
 from .refusals import translated
 from .target import Target, target
-from .wire import Wire
+from .wire import Wire, wrapped
 
 #: Read by litellm while it is imported: no .env files, nothing fetched from the network.
 _ENVIRONMENT = {
@@ -33,18 +36,28 @@ _ENVIRONMENT = {
     "LITELLM_LOCAL_POLICY_TEMPLATES": "True",
     "LITELLM_LOG": "ERROR",
 }
+_REHEARSED = {
+    "id": "",
+    "object": "chat.completion",
+    "created": 0,
+    "model": "",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": ""}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+}
 _LOGGERS = ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router")
 
 
 class Gateway:
     """`silence` is how many seconds a provider may send nothing; `native` are the providers whose keys are settings."""
 
-    def __init__(self, keys: Keys, native: Mapping[str, Provider], metrics: LlmMetrics, silence: float) -> None:
+    def __init__(
+        self, keys: Keys, native: Mapping[str, Provider], metrics: LlmMetrics, tls: ssl.SSLContext, silence: float
+    ) -> None:
         self._keys = keys
         self._native = native
         self._metrics = metrics
         self._silence = silence
-        self._wire = Wire(keys, silence)
+        self._wire = Wire(keys, tls, silence)
         self._loading: asyncio.Task[Any] | None = None
 
     async def aclose(self) -> None:
@@ -140,11 +153,12 @@ class Gateway:
 
     async def _litellm(self) -> Any:
         if self._loading is None:
-            self._loading = asyncio.create_task(asyncio.to_thread(_load))
+            self._loading = asyncio.create_task(asyncio.to_thread(_load, tuple(self._native.values())))
         return await asyncio.shield(self._loading)
 
 
-def _load() -> Any:
+def _load(native: Sequence[Provider]) -> Any:
+    """litellm, imported and quiet, with all that it loads late loaded."""
     os.environ.update(_ENVIRONMENT)
     import litellm
 
@@ -157,7 +171,24 @@ def _load() -> Any:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.setLevel(logging.CRITICAL + 1)
+    asyncio.run(_rehearse(litellm, native))
     return litellm
+
+
+async def _rehearse(litellm: Any, native: Sequence[Provider]) -> None:
+    """One call of each kind to nowhere: litellm loads half a second's worth of modules at its first, and it is better
+    that this thread's loop stands still meanwhile than the backend's."""
+    nowhere = httpx.MockTransport(lambda request: httpx.Response(200, json=_REHEARSED))
+    for provider in native:
+        async with httpx.AsyncClient(transport=nowhere) as client:
+            base = "http://rehearsal.invalid"
+            reached = {"api_key": "none", "api_base": base, "client": wrapped(litellm, provider, client, "none", base)}
+            for stream in (False, True):
+                messages = [{"role": "user", "content": ""}]
+                model = f"{provider.name}/rehearsal"
+                call = litellm.acompletion(model=model, messages=messages, stream=stream, max_retries=0, **reached)
+                # Only OpenAI answers so; what the others make of it is of no interest.
+                await asyncio.gather(call, return_exceptions=True)
 
 
 def _guess(litellm: Any, model: str) -> str | None:

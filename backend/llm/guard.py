@@ -16,8 +16,26 @@ import orjson
 Ends = Callable[[Any], bool]
 
 
-class BrokenStreamError(httpx.RemoteProtocolError):
+class BrokenStreamError(httpx.TransportError):
     """The text says what is wrong with the stream; it may be the provider's."""
+
+
+class UnreachableError(httpx.TransportError):
+    """No answer came; the text is httpx's."""
+
+
+class OneTry(httpx.AsyncClient):
+    """A client whose failures litellm leaves alone.
+
+    At httpx's ConnectError and RemoteProtocolError it would send the request again, through an unguarded client of its
+    own: a call that the provider has taken could cost twice.
+    """
+
+    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        try:
+            return await super().send(request, **options)
+        except (httpx.ConnectError, httpx.RemoteProtocolError) as error:
+            raise UnreachableError(str(error), request=request) from error
 
 
 def guarding(ends: Ends) -> Callable[[httpx.Response], Awaitable[None]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import httpx
 from prometheus_client import CollectorRegistry
 
 from ..config import Settings
@@ -29,12 +30,12 @@ PROVIDERS = {provider.name: provider for provider in (OPENAI, ANTHROPIC, GEMINI)
 class Playground:
     """Open as long as the backend runs: see `playground`."""
 
-    def __init__(self, keys: Keys, upstream: Upstream, metrics: LlmMetrics, silence: float) -> None:
+    def __init__(self, keys: Keys, upstream: Upstream, metrics: LlmMetrics, gateway: Gateway) -> None:
         self._keys = keys
         self._upstream = upstream
         self._metrics = metrics
         self.models = Models(upstream, keys, metrics)
-        self.gateway = Gateway(keys, PROVIDERS, metrics, silence)
+        self.gateway = gateway
 
     async def generate(self, provider: Provider, content_type: str, body: bytes) -> Fields:
         """The provider's answer to a request in its own words, as the Go backend passes it on.
@@ -77,9 +78,11 @@ class Playground:
 async def playground(settings: Settings, registry: CollectorRegistry) -> AsyncIterator[Playground]:
     """The playground by these settings, its series in `registry`. Nothing is connected or loaded before it is used."""
     silence = settings.llm_silence
-    async with Upstream(silence) as upstream:
-        opened = Playground(Keys(settings), upstream, LlmMetrics(registry), silence)
+    keys, metrics = Keys(settings), LlmMetrics(registry)
+    tls = httpx.create_ssl_context()  # takes 20 ms, so all clients share it
+    gateway = Gateway(keys, PROVIDERS, metrics, tls, silence)
+    async with Upstream(tls, silence) as upstream:
         try:
-            yield opened
+            yield Playground(keys, upstream, metrics, gateway)
         finally:
-            await opened.gateway.aclose()
+            await gateway.aclose()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from loguru import logger
 from starlette.requests import Request
 from starlette.routing import Route
 
@@ -30,6 +31,8 @@ def routes(playground: Playground) -> list[Route]:
     return [
         *native,
         Route("/llm/generate", handlers.generate, methods=["POST"]),
+        # What OpenAI's client libraries add to a base address.
+        Route("/llm/chat/completions", handlers.generate, methods=["POST"]),
         Route("/llm/models", handlers.all_models),
         Route("/llm/providers/{provider}/models", handlers.models),
         Route("/llm/providers/{provider}/models/refresh", handlers.refresh, methods=["POST"]),
@@ -85,6 +88,8 @@ def _provider(request: Request) -> Provider:
 
 
 def _refusal(error: ProviderError) -> Answer:
+    if error.status >= 500:
+        logger.warning("POST /llm/generate: {}", error)
     whole = answer.error(error)  # for its Retry-After
     kept = tuple(header for header in whole.headers if header[0] == b"retry-after")
     return answer.json(chat.error(str(error), error.status, error.label), error.status, kept)

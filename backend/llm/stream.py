@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import Any
 
 import orjson
+from loguru import logger
 
 from ..web.body import DisconnectedError
 from .chat import error as error_body
@@ -49,6 +50,7 @@ class EventStream:
             async for piece in self._pieces:
                 await send(_body(_event(piece)))
         except ProviderError as error:
+            logger.warning("a streamed answer broke off: {}", error)
             last = _event(error_body(str(error), error.status, error.label))
         await send(_body(last, more=False))
 

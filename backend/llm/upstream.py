@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -30,9 +31,10 @@ class Reply:
 class Upstream:
     """Open while the backend runs. `silence` is how many seconds a provider may send nothing."""
 
-    def __init__(self, silence: float) -> None:
+    def __init__(self, tls: ssl.SSLContext, silence: float) -> None:
         self._silence = silence
         self._client = httpx.AsyncClient(
+            verify=tls,
             timeout=httpx.Timeout(silence, connect=CONNECT, pool=CONNECT),
             limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=20),
         )

@@ -4,11 +4,12 @@ and nothing outlives the backend. litellm itself is passed in, so that this modu
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 import httpx
 
-from .guard import Ends, guarding
+from .guard import Ends, OneTry, guarding
 from .keys import Keys
 from .native.provider import Fields, Provider
 from .upstream import CONNECT, CONNECTIONS
@@ -37,8 +38,9 @@ _ENDS: dict[str, Ends] = {"openai": _openai_ends, "anthropic": _anthropic_ends, 
 class Wire:
     """Made as they are needed, one for each provider and for streams; `silence` as in `Upstream`."""
 
-    def __init__(self, keys: Keys, silence: float) -> None:
+    def __init__(self, keys: Keys, tls: ssl.SSLContext, silence: float) -> None:
         self._keys = keys
+        self._tls = tls
         self._silence = silence
         self._clients: dict[tuple[str, bool], tuple[httpx.AsyncClient, Any]] = {}
 
@@ -52,11 +54,12 @@ class Wire:
         found = self._clients.get((provider.name, stream))
         if found is None:
             client = self._client(provider, stream)
-            found = self._clients[provider.name, stream] = client, _wrapped(litellm, provider, client, key, base)
+            found = self._clients[provider.name, stream] = client, wrapped(litellm, provider, client, key, base)
         return {"api_key": key, "api_base": base, "client": found[1]}
 
     def _client(self, provider: Provider, stream: bool) -> httpx.AsyncClient:
-        client = httpx.AsyncClient(
+        client = OneTry(
+            verify=self._tls,
             timeout=httpx.Timeout(self._silence, connect=CONNECT, pool=CONNECT),
             limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=20),
         )
@@ -66,7 +69,7 @@ class Wire:
         return client
 
 
-def _wrapped(litellm: Any, provider: Provider, client: httpx.AsyncClient, key: str, base: str) -> Any:
+def wrapped(litellm: Any, provider: Provider, client: httpx.AsyncClient, key: str, base: str) -> Any:
     """`client` as litellm takes one for this provider."""
     if provider.name == "openai":
         from openai import AsyncOpenAI

@@ -22,11 +22,11 @@ def openai(pieces: list[str], before: Before = at_once) -> Callable[[Exchange], 
         await exchange.begin()
         async for number, piece in _paced(pieces, before):
             delta = {"role": "assistant", "content": piece} if number == 0 else {"content": piece}
-            await exchange.event(_openai([{"index": 0, "delta": delta, "finish_reason": None}]))
-        await exchange.event(_openai([{"index": 0, "delta": {}, "finish_reason": "stop"}]))
+            await exchange.event(openai_chunk([{"index": 0, "delta": delta, "finish_reason": None}]))
+        await exchange.event(openai_chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}]))
         total = TOKENS_IN + TOKENS_OUT
         usage = {"prompt_tokens": TOKENS_IN, "completion_tokens": TOKENS_OUT, "total_tokens": total}
-        await exchange.event(_openai([]) | {"usage": usage})
+        await exchange.event(openai_chunk([]) | {"usage": usage})
         await exchange.event("[DONE]")
         await exchange.end()
 
@@ -73,7 +73,8 @@ def gemini(pieces: list[str], before: Before = at_once) -> Callable[[Exchange], 
 BY_PROVIDER = {"openai": openai, "anthropic": anthropic, "gemini": gemini}
 
 
-def _openai(choices: list[dict[str, Any]]) -> dict[str, Any]:
+def openai_chunk(choices: list[dict[str, Any]]) -> dict[str, Any]:
+    """An event of OpenAI's stream."""
     return {
         "id": "chatcmpl-9",
         "object": "chat.completion.chunk",
