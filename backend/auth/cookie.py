@@ -75,7 +75,7 @@ class SessionCookie:
 
 def _decoded(text: bytes) -> bytes | None:
     """Bytes of base64url with its padding; None if it isn't that."""
-    if b"+" in text or b"/" in text:
+    if len(text) % 4 or b"+" in text or b"/" in text:
         return None
     try:
         return a2b_base64(text.translate(_STANDARD), strict_mode=True)
