@@ -31,7 +31,6 @@ from .users.routes import routes as user_routes
 from .users.service import Users
 from .web import answer
 from .web.cors import Cors
-from .web.counted import Counted
 from .web.edge import Edge
 from .web.routes import Routes
 
@@ -70,7 +69,7 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
                 yield Parts(settings, metrics, checks, sqlite, passwords, api_keys, llm)
 
 
-def build(parts: Parts) -> Counted:
+def build(parts: Parts) -> Edge:
     """The ASGI application over open parts."""
     settings = parts.settings
     cookie = SessionCookie(settings.session_secret.get_secret_value())
@@ -82,8 +81,7 @@ def build(parts: Parts) -> Counted:
         *api_key_routes(parts.api_keys),
         *llm_routes(parts.playground),
     ]
-    edge = Edge(Routes(routes), Cors(settings.allow_origins), cookie.open, wall, parts.metrics.request)
-    return Counted(edge, parts.metrics)
+    return Edge(Routes(routes), Cors(settings.allow_origins), cookie.open, wall, parts.metrics)
 
 
 async def _ping(request: Request) -> answer.Answer:

@@ -18,6 +18,8 @@ from ..errors import BackendError
 LIFETIME = 30 * 86_400
 #: securecookie neither makes nor reads a longer value.
 MAX_LENGTH = 4096
+#: Sessions that are remembered once their MAC was checked; 1 MB when e-mails are of usual length.
+KEPT = 2048
 
 _NAME = b"session|"
 _STANDARD = bytes.maketrans(b"-_", b"+/")
@@ -40,10 +42,12 @@ class SessionTooLongError(BackendError):
 class SessionCookie:
     """Writes and reads the cookie's value with the secret that both backends share."""
 
-    __slots__ = ("_secret",)
+    __slots__ = ("_opened", "_secret")
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
+        #: E-mail and beginning of sessions that were opened before: a user sends the same one all day.
+        self._opened: dict[str, tuple[str, int]] = {}
 
     def seal(self, email: str, now: int) -> str:
         """The value of a session that begins at `now`.
@@ -59,15 +63,27 @@ class SessionCookie:
 
     def open(self, value: str, now: int) -> str | None:
         """The e-mail of a session that is ours and not older than 30 days at `now`; None for any other value."""
+        session = self._opened.get(value)
+        if session is None:
+            session = self._read(value)
+            if session is None:
+                return None
+            if len(self._opened) >= KEPT:
+                del self._opened[next(iter(self._opened))]
+            self._opened[value] = session
+        email, began = session
+        return email if began >= now - LIFETIME else None
+
+    def _read(self, value: str) -> tuple[str, int] | None:
+        """E-mail and beginning of a session that was sealed with our secret."""
         if len(value) > MAX_LENGTH or (content := _decoded(value.encode("utf-8", "replace"))) is None:
             return None
         time, first, rest = content.partition(b"|")
         gob, second, mac = rest.partition(b"|")
         if not (first and second and hmac.compare_digest(mac, self._mac(b"%b|%b" % (time, gob)))):
             return None
-        if not _TIME.fullmatch(time) or int(time) < now - LIFETIME:
-            return None
-        return _email(gob)
+        email = _email(gob)
+        return (email, int(time)) if email is not None and _TIME.fullmatch(time) else None
 
     def _mac(self, signed: bytes) -> bytes:
         return hmac.digest(self._secret, _NAME + signed, "sha256")

@@ -9,7 +9,7 @@ from ..errors import RequestError
 from ..web import answer
 from ..web.answer import Answer, Header
 from ..web.bind import bind
-from ..web.cookies import http_date, read_cookie
+from ..web.cookies import http_date, read_cookies
 from ..web.gotypes import STRING, Struct
 from .cookie import LIFETIME
 from .service import Auth
@@ -39,7 +39,8 @@ class _Handlers:
         if problems := sign_in_problems(fields["email"], fields["password"]):
             raise RequestError(400, "\n".join(problems), "validation")
         email = await self._auth.check(fields["email"], fields["password"])
-        before = read_cookie((line.encode("latin-1") for line in request.headers.getlist("cookie")), b"session")
+        lines = (line.encode("latin-1") for line in request.headers.getlist("cookie"))
+        before = read_cookies(lines, (b"session",)).get(b"session")
         if before is not None and not self._auth.is_session(before):
             # The Go backend can't replace a session that it can't read, one that has expired included.
             raise RequestError(500, "failed to get session", "session")

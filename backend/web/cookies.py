@@ -7,7 +7,7 @@ value may have is passed over.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import lru_cache
 from time import gmtime, strftime
 
@@ -16,20 +16,20 @@ _VALUE = re.compile(rb"[\x20!\x23-\x3a\x3c-\x5b\x5d-\x7e]*+")
 _SPACE = b" \t\r\n"
 
 
-def read_cookie(lines: Iterable[bytes], name: bytes) -> str | None:
-    """Value of the cookie `name` in the values of the Cookie headers; None if there is no valid one."""
+def read_cookies(lines: Iterable[bytes], names: Container[bytes]) -> dict[bytes, str]:
+    """Those of `names` that have a valid value in the values of the Cookie headers."""
+    found: dict[bytes, str] = {}
     for line in lines:
-        if name not in line:
-            continue
         for part in line.split(b";"):
-            found, _, value = part.strip(_SPACE).partition(b"=")
-            if found.strip(_SPACE) != name:
+            name, _, value = part.strip(_SPACE).partition(b"=")
+            name = name.rstrip(_SPACE)
+            if name not in names or name in found:
                 continue
             if len(value) > 1 and value[0] == value[-1] == 0x22:
                 value = value[1:-1]
             if _VALUE.fullmatch(value):
-                return value.decode("ascii")
-    return None
+                found[name] = value.decode("ascii")
+    return found
 
 
 def written_value(value: str) -> str:

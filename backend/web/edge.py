@@ -6,8 +6,8 @@ layers are plain functions of their own modules, as a chain of middleware costs 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
+from random import getrandbits
 from time import perf_counter
 from typing import Any
 
@@ -16,18 +16,18 @@ from loguru import logger
 from .. import log
 from ..clock import Clock
 from ..errors import BackendError, RequestError
+from ..metrics import Metrics
 from . import answer, csrf
 from .answer import Answer, Header
 from .body import MAX_PUBLIC, MAX_SIGNED_IN, BoundedBody, DisconnectedError
-from .cookies import read_cookie
+from .cookies import read_cookies
 from .cors import Cors
 from .routes import CSRF_EXEMPT, PUBLIC, Asgi, Routes, request, target
 
-#: Called at the end of every request with its method, its route's path ("" if none), its status and its seconds.
-Observe = Callable[[str, str, int, float], None]
 #: The e-mail in a `session` cookie's value at a Unix time, or None.
 UserOf = Callable[[str, int], str | None]
 
+_COOKIES = frozenset((b"csrf", b"session"))
 _CLOSE: Header = (b"connection", b"close")
 
 
@@ -37,15 +37,17 @@ class Edge:
     What handlers find in the scope: `user` (e-mail of the session, absent on public paths) and `csrf` (the token).
     """
 
-    def __init__(self, routes: Routes, cors: Cors, user_of: UserOf, clock: Clock, observe: Observe) -> None:
+    def __init__(self, routes: Routes, cors: Cors, user_of: UserOf, clock: Clock, metrics: Metrics) -> None:
         self._routes = routes
         self._cors = cors
         self._user_of = user_of
         self._clock = clock
-        self._observe = observe
+        self._metrics = metrics
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         started = perf_counter()
+        metrics = self._metrics
+        metrics.active += 1
         exchange = _Exchange(scope, receive, send)
         log.request_id.set(exchange.id)
         try:
@@ -57,7 +59,8 @@ class Edge:
                     raise  # the answer has begun: the server cuts it off
                 await _failed(error, exchange)
         finally:
-            self._observe(scope["method"], exchange.route, exchange.status, perf_counter() - started)
+            metrics.active -= 1
+            metrics.request(scope["method"], exchange.route, exchange.status, perf_counter() - started)
 
     async def _answer(self, exchange: _Exchange) -> Asgi:
         scope = exchange.scope
@@ -71,17 +74,19 @@ class Edge:
         found = self._routes.find(method, path)
         exchange.route = found.path
         now = int(self._clock())
+        cookies = read_cookies(exchange.cookies, _COOKIES) if exchange.cookies else {}
         if found.path not in CSRF_EXEMPT:
-            token = csrf.check(method, read_cookie(exchange.cookies, b"csrf"), exchange.has_csrf_header)
+            token = csrf.check(method, cookies.get(b"csrf"), exchange.has_csrf_header)
             exchange.headers += (csrf.set_cookie(token, now), csrf.VARY)
             scope["csrf"] = token
         limit = MAX_PUBLIC
         if found.path not in PUBLIC:
-            cookie = read_cookie(exchange.cookies, b"session")
+            cookie = cookies.get(b"session")
             user = None if cookie is None else self._user_of(cookie, now)
             if user is None:
                 raise RequestError(401, "Unauthorized: No valid session", "session")
             scope["user"] = user
+            self._metrics.sessions.saw(user)
             limit = MAX_SIGNED_IN
         if found.handler is None:
             if not found.allow:
@@ -138,7 +143,7 @@ class _Exchange:
             elif name == b"x-request-id":
                 self.id = value.decode("latin-1")
         if not self.id:
-            self.id = os.urandom(8).hex()
+            self.id = f"{getrandbits(64):016x}"
 
     async def forward(self, message: Any) -> None:
         if message["type"] == "http.response.start":
