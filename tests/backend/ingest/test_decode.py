@@ -178,6 +178,26 @@ def test_bad_spans_say_why(entry: Stored, reason: str) -> None:
         decode(entry)
 
 
+def field(number: int, content: bytes) -> bytes:
+    """A length-delimited field of less than 16 KiB, as protobuf encodes it; its own encoder refuses the deepest."""
+    return bytes([number << 3 | 2, len(content) & 0x7F | 0x80, len(content) >> 7]) + content
+
+
+def nested(maps: int) -> bytes:
+    """A span with one attribute of so many maps in each other."""
+    value = field(1, b"x")
+    for _ in range(maps):
+        value = field(6, field(1, field(1, b"k") + field(2, value)))
+    return field(9, field(1, b"a") + field(2, value))
+
+
+def test_how_deep_values_may_be() -> None:
+    """Protobuf's limit of 100 messages; Go's is higher, but drops what is nested."""
+    assert decode(stored()._replace(span=nested(32))).span.attributes_json == '{"a":{}}'
+    with pytest.raises(BadSpanError, match="no OTLP span"):
+        decode(stored()._replace(span=nested(33)))
+
+
 @given(st.binary(), st.binary())
 def test_any_bytes_become_rows_or_a_bad_span(span: bytes, resource: bytes) -> None:
     try:
