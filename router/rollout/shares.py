@@ -87,7 +87,8 @@ class ShareTest:
         self.threshold = 1 / self._alpha
 
     def begin_step(self) -> None:
-        self.state.step = Tally()
+        """Count anew; an interval of the relative test must not reach over a change of the weight."""
+        self.state.step, self.state.open = Tally(), Tally()
         for mixture in (self.state.absolute, self.state.relative):
             if mixture is not None:
                 mixture.begin_step()

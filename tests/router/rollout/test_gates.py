@@ -258,3 +258,11 @@ def test_a_new_step_counts_anew_and_keeps_the_evidence() -> None:
     assert after.evidence is not None
     assert before.evidence is not None
     assert after.evidence >= before.evidence * 0.99
+
+
+def test_an_interval_does_not_reach_over_a_change_of_weight() -> None:
+    """Slow requests of a busy second later must not be held against stable's of a quiet one before."""
+    found = fed(judge({"metric": "errors", "relative": 1.5}), counts(9, 0, 81, 0))
+    found.begin_step()
+    fed(found, counts(500, 50, 0, 0))
+    assert only(found).verdict != "fail"
