@@ -26,7 +26,7 @@ class Auth:
 
         Raises:
             RequestError: 401.
-            DatabaseBusyError, DatabaseError, BusyPasswordsError: it can't be told now.
+            DatabaseBusyError, DatabaseError, PasswordsBusyError: it can't be told now.
         """
         rows = await self._sqlite.read("user_by_email", (email,))
         known, hashed = rows[0] if rows else ("", _NOBODY)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from backend.errors import HandlerError
-from backend.passwords import Passwords
+from backend.passwords import Passwords, PasswordsBusyError
 
 
 @pytest.fixture
@@ -83,3 +83,13 @@ async def test_closing_drops_what_waits() -> None:
     passwords.close()
     done = await asyncio.gather(*waiting, return_exceptions=True)
     assert any(isinstance(each, asyncio.CancelledError) for each in done)
+
+
+async def test_a_full_line_is_refused_at_once() -> None:
+    passwords = Passwords(most=2)
+    try:
+        found = await asyncio.gather(*(passwords.hash("x") for _ in range(4)), return_exceptions=True)
+        assert [isinstance(each, PasswordsBusyError) for each in found] == [False, False, True, True]
+        assert await passwords.matches("x", str(found[0]))
+    finally:
+        passwords.close()
