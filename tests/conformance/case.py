@@ -24,7 +24,7 @@ NEXT_SAW = b"HTTP/1.1 200\r\nContent-Length: 4\r\n\r\nnext"
 SAW_OK = b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok"
 
 WHOLE, BYTES, JOINED = "whole", "bytes", "joined"
-FAST_BYTES = 8
+SAMPLE = 8
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def on_canary(cases: Sequence[Case]) -> list[Case]:
 def parameters(cases: Sequence[Case]) -> list[object]:
     """Every case in every variant, for `pytest.mark.parametrize(("case", "variant"), ...)`.
 
-    Byte by byte takes ten times as long as whole, so only one such variant in `FAST_BYTES` runs in the fast tests.
+    The fast tests run every case whole, and one in `SAMPLE` byte by byte (which takes ten times as long) or joined.
     """
     names = [case.id for case in cases]
     assert len(names) == len(set(names)), "two cases have the same id"
@@ -98,7 +98,8 @@ def parameters(cases: Sequence[Case]) -> list[object]:
 
 
 def _marks(number: int, variant: str) -> tuple[pytest.MarkDecorator, ...]:
-    return (pytest.mark.slow,) if variant == BYTES and number % FAST_BYTES else ()
+    sampled = {WHOLE: True, BYTES: number % SAMPLE == 0, JOINED: number % SAMPLE == SAMPLE // 2}
+    return () if sampled[variant] else (pytest.mark.slow,)
 
 
 def run(case: Case, variant: str, router: Router) -> None:

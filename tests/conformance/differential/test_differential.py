@@ -43,7 +43,10 @@ def check(peers: dict[str, Peer | str], name: str, case: Case) -> None:
         check_counts(outcome)
 
 
-@pytest.mark.parametrize("case", CASES, ids=IDS)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=case.id, marks=pytest.mark.slow if at % 4 else ()) for at, case in enumerate(CASES)],
+)
 def test_router(peers: dict[str, Peer | str], case: Case) -> None:
     check(peers, "router", case)
 
