@@ -293,6 +293,17 @@ def _reason(why: str | None) -> str:
     return why
 
 
+@app.command(
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    epilog="Its flags and exit codes: cutover backend --help",
+)
+def backend(context: typer.Context) -> None:
+    """Run the Python backend, the canary's program."""
+    # The other product takes this process over: neither imports the other. -P: not a folder of that name in here.
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "backend", *context.args])  # noqa: S606
+
+
 def _client(admin_url: str, token_file: Path | None, state: Path) -> Client:
     from .client import Client, find_token
 

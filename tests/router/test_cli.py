@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -304,3 +306,16 @@ async def test_help_tells_the_exit_codes(run: Run, command: list[str]) -> None:
 @pytest.mark.parametrize("arguments", [["nothing"], ["status", "--nothing"], ["weight", "1", "2"]])
 async def test_wrong_usage(run: Run, arguments: list[str]) -> None:
     assert (await run(*arguments)).code == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "said"),
+    [(["--help"], 0, "usage: cutover backend"), (["--port", "x"], 2, "CUTOVER_BACKEND_PORT is 'x'")],
+)
+def test_backend_becomes_the_backend(tmp_path: Path, flags: list[str], code: int, said: str) -> None:
+    """In a folder that has a `backend` of its own, too."""
+    (tmp_path / "backend").mkdir()
+    (tmp_path / "backend" / "__main__.py").write_text("raise SystemExit('the wrong one')")
+    command = [sys.executable, "-P", "-m", "router", "backend", *flags]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, said in done.stdout + done.stderr) == (code, True), done

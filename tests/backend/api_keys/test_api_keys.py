@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -49,6 +50,12 @@ async def test_delete(keys: ApiKeys) -> None:
         with pytest.raises(RequestError, match="API key not found") as raised:
             await keys.delete(absent)
         assert raised.value.status == 404
+
+
+async def test_two_deletions_at_once(keys: ApiKeys) -> None:
+    made = await keys.create("k")
+    done = await asyncio.gather(*(keys.delete(made.key) for _ in range(2)), return_exceptions=True)
+    assert [type(each) for each in done] == [type(None), RequestError]
 
 
 async def test_validate(keys: ApiKeys) -> None:
