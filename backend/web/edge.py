@@ -28,6 +28,8 @@ from .routes import CSRF_EXEMPT, PUBLIC, Asgi, Routes, request, target
 UserOf = Callable[[str, int], str | None]
 
 _COOKIES = frozenset((b"csrf", b"session"))
+#: Characters of a request id that are kept, as many as the router sends.
+_MAX_ID = 128
 _CLOSE: Header = (b"connection", b"close")
 
 
@@ -141,7 +143,7 @@ class _Exchange:
             elif name == b"transfer-encoding":
                 self.has_body = True
             elif name == b"x-request-id":
-                self.id = value.decode("latin-1")
+                self.id = value[:_MAX_ID].decode("latin-1")
         if not self.id:
             self.id = f"{getrandbits(64):016x}"
 
