@@ -17,13 +17,17 @@ from .auth.routes import routes as auth_routes
 from .auth.service import Auth
 from .clock import wall
 from .config import Settings
+from .duck import Duck
 from .health.checks import Checks
+from .health.duckdb import duckdb_check
 from .health.grpc import grpc_server_check
 from .health.routes import routes as health_routes
 from .health.sqlite import sqlite_check
+from .ingest.ownership import Role, open_spans
 from .llm.playground import Playground, playground
 from .llm.routes import routes as llm_routes
 from .metrics import Metrics
+from .otel.routes import routes as otel_routes
 from .passwords import Passwords
 from .rpc.server import AuthServer
 from .sqlite import Sqlite
@@ -43,6 +47,7 @@ class Parts:
     metrics: Metrics
     checks: Checks
     sqlite: Sqlite
+    duck: Duck
     passwords: Passwords
     api_keys: ApiKeys
     playground: Playground
@@ -56,7 +61,6 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
         StartError: a file or a port can't be had.
     """
     metrics = Metrics(CollectorRegistry())
-    metrics.watch_files({"sqlite": settings.sqlite_path, "duckdb": settings.duckdb_path})
     checks = Checks()
     with closing(Passwords()) as passwords:
         async with Sqlite(settings.sqlite_path, settings.sqlite_journal, metrics.sqlite_query) as sqlite:
@@ -65,8 +69,16 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
             api_keys = ApiKeys(sqlite)
             auth_server = AuthServer(settings.auth_grpc_address, api_keys.validate, observe=metrics.grpc_served)
             checks.register("grpc_server", grpc_server_check(auth_server))
-            async with auth_server, playground(settings, metrics.registry) as llm:
-                yield Parts(settings, metrics, checks, sqlite, passwords, api_keys, llm)
+            async with (
+                Duck(metrics.duckdb_query) as duck,
+                auth_server,
+                playground(settings, metrics.registry) as llm,
+            ):
+                role = await open_spans(duck, settings)
+                spans_path = settings.duckdb_path if role is Role.OWNER else settings.replica_path
+                metrics.watch_files({"sqlite": settings.sqlite_path, "duckdb": spans_path})
+                checks.register("duckdb", duckdb_check(duck, role.value), vital=True)
+                yield Parts(settings, metrics, checks, sqlite, duck, passwords, api_keys, llm)
 
 
 def build(parts: Parts) -> Edge:
@@ -79,6 +91,7 @@ def build(parts: Parts) -> Edge:
         *auth_routes(Auth(parts.sqlite, parts.passwords, cookie, wall), settings.cookie_domain),
         *user_routes(Users(parts.sqlite, parts.passwords)),
         *api_key_routes(parts.api_keys),
+        *otel_routes(parts.duck),
         *llm_routes(parts.playground),
     ]
     return Edge(Routes(routes), Cors(settings.allow_origins), cookie.open, wall, parts.metrics)

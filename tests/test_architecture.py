@@ -31,7 +31,7 @@ ONLY_IN = {
     "starlette": r"router\.admin(\.|$)|backend\.app$|backend\..*\broutes$",
     "aiosqlite": r"router\.store$|backend\.sqlite$",
     "sqlite3": r"router\.store$|backend\.sqlite$",
-    "duckdb": r"backend\.duck$",
+    "duckdb": r"backend\.duckfile$",
     "grpc": r"backend\.rpc(\.|$)",
     "litellm": r"backend\.llm\.gateway$",
 }
