@@ -12,7 +12,7 @@ START = 1_760_000_000_000_000
 
 _SPAN: dict[str, Any] = {
     "trace_id": "a" * 32,
-    "span_id": "1" * 16,
+    "span_id": f"{1:016x}",
     "parent_span_id": None,
     "service_name": "shop",
     "name": "",
@@ -39,7 +39,7 @@ _PATCH: dict[str, Any] = {
     "patch_id": "p",
     "service_name": "shop",
     "trace_id": "a" * 32,
-    "span_id": "1" * 16,
+    "span_id": f"{1:016x}",
     "workflow_id": "wf",
     "node_id": "",
     "event_time": START,
