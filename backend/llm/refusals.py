@@ -14,7 +14,7 @@ from .errors import ProviderError
 from .guard import BrokenStreamError
 
 #: litellm puts the names of its classes, and of the provider's handler, before what the provider said.
-_NAMES = re.compile(r"^(?:litellm\.)?\w+(?:Error|Timeout|Exception)(?:: | - |$)")
+_NAMES = re.compile(r"^(?:litellm\.)?\w+(?:Error|Timeout|Exception)(?:: | -(?: |$)|$)")
 #: Advice to people who program with litellm.
 _ADVICE = re.compile(
     r"[\s.]*(?:To drop these, set `litellm|File an issue if litellm|Handle with `litellm).*", re.DOTALL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -22,6 +23,10 @@ _HEADERS = (
     (b"x-accel-buffering", b"no"),
 )
 DONE = b"data: [DONE]\n\n"
+#: Sent when a provider was silent for `HEARTBEAT` to twice as many seconds. A client that has closed its connection
+#: shows only when something is written to it: for all that a proxy knows, it may still be reading.
+COMMENT = b": waiting\n\n"
+HEARTBEAT = 0.3
 
 
 class EventStream:
@@ -34,6 +39,7 @@ class EventStream:
     def __init__(self, first: Fields, pieces: AsyncGenerator[Fields, None]) -> None:
         self._first = first
         self._pieces = pieces
+        self._silent = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         async with aclosing(self._pieces):
@@ -46,13 +52,24 @@ class EventStream:
         await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
         await send(_body(_event(self._first)))
         last = DONE
+        beating = asyncio.create_task(self._beat(send))
         try:
             async for piece in self._pieces:
+                self._silent = False
                 await send(_body(_event(piece)))
         except ProviderError as error:
             logger.warning("a streamed answer broke off: {}", error)
             last = _event(error_body(str(error), error.status, error.label))
+        finally:
+            beating.cancel()
         await send(_body(last, more=False))
+
+    async def _beat(self, send: Any) -> None:
+        while True:
+            self._silent = True
+            await asyncio.sleep(HEARTBEAT)
+            if self._silent:
+                await send(_body(COMMENT))
 
 
 def _event(content: Fields) -> bytes:

@@ -12,16 +12,23 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tests.conformance.router import TOKEN, free_port
-from tests.faults.processes import HANG, ROOT, Upstream, end_group, is_alive, wait_until
+from tests.faults.processes import HANG, ROOT, end_group, is_alive, wait_until
+
+
+class Endpoint(Protocol):
+    """What an arm leads to."""
+
+    @property
+    def url(self) -> str: ...
 
 
 class Router:
     """One state file and the supervisors that serve from it one after the other."""
 
-    def __init__(self, folder: Path, stable: Upstream, canary: Upstream, settings: str, workers: int) -> None:
+    def __init__(self, folder: Path, stable: Endpoint, canary: Endpoint, settings: str, workers: int) -> None:
         self.port, self.admin_port = free_port(), free_port()
         self.state = folder / "state.db"
         self.config = folder / "cutover.toml"
@@ -32,7 +39,7 @@ class Router:
         self._started: list[subprocess.Popen[bytes]] = []
         self.configure(settings, workers)
 
-    def configure(self, settings: str = "", workers: int = 1, canary: Upstream | None = None) -> None:
+    def configure(self, settings: str = "", workers: int = 1, canary: Endpoint | None = None) -> None:
         """Write the configuration; a running router takes it over with the next SIGHUP."""
         top = f'stable = "{self._stable.url}"\ncanary = "{(canary or self._canary).url}"\nworkers = {workers}\n'
         self.config.write_text(top + settings)
@@ -141,7 +148,7 @@ class Router:
 
 @contextmanager
 def running_router(
-    folder: Path, stable: Upstream, canary: Upstream, settings: str = "", workers: int = 1, percent: float = 50
+    folder: Path, stable: Endpoint, canary: Endpoint, settings: str = "", workers: int = 1, percent: float = 50
 ) -> Iterator[Router]:
     """A ready router at a weight; everything that it started ends with the block."""
     router = Router(folder, stable, canary, settings, workers)

@@ -51,9 +51,17 @@ async def providers() -> AsyncIterator[Providers]:
 
 
 @pytest.fixture(scope="module")
-def llm_backend(providers: Providers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendProcess]:
+def silence() -> float:
+    """Seconds of silence after which the backend gives a provider up; modules may have another."""
+    return SILENCE
+
+
+@pytest.fixture(scope="module")
+def llm_backend(
+    providers: Providers, silence: float, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BackendProcess]:
     folder: Path = tmp_path_factory.mktemp("llm")
-    settings = {"CUTOVER_LLM_TIMEOUT": str(SILENCE), "LOG_LEVEL": "TRACE", **providers.environment(KEYS)}
+    settings = {"CUTOVER_LLM_TIMEOUT": str(silence), "LOG_LEVEL": "TRACE", **providers.environment(KEYS)}
     with running_backend(folder, **settings) as backend:
         yield backend
 
