@@ -113,6 +113,15 @@ def test_sessions_of_the_last_15_minutes() -> None:
     assert sessions.count() == 0
 
 
+def test_a_user_who_stays_hides_nobody_who_left() -> None:
+    clock = Clock()
+    sessions = Sessions(clock)
+    for user in ("stays", "leaves", "stays"):
+        sessions.saw(user)
+        clock.now += WINDOW / 2 + 1
+    assert sessions.count() == 1
+
+
 def test_sessions_are_bounded() -> None:
     sessions = Sessions(Clock(), most=3)
     for user in ("a", "b", "a", "c", "d"):

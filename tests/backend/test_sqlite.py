@@ -7,6 +7,7 @@ import asyncio
 import json
 import shutil
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 
 from backend import sqlite as module
 from backend.errors import DatabaseBusyError, DatabaseError, StartError
+from backend.sqlfiles import schema
 from backend.sqlite import ConflictError, Sqlite
 from tests.backend.database_peers import EXCLUSIVE, RESERVED, SHARED, WAL, held
 
@@ -142,6 +144,19 @@ async def test_a_waiting_write_holds_up_no_read(sqlite: Sqlite) -> None:
         await writing
 
 
+@pytest.mark.usefixtures("impatient")
+async def test_a_write_behind_one_that_hangs(sqlite: Sqlite) -> None:
+    """As on a disk that doesn't answer: no lock to time out on."""
+    disk = threading.Event()
+    hanging = asyncio.ensure_future(sqlite._writer.run(lambda db: disk.wait(30)))
+    await asyncio.sleep(0)
+    with pytest.raises(DatabaseBusyError):
+        await sqlite.write("users_create", USER)
+    assert not hanging.done()
+    disk.set()
+    await hanging
+
+
 async def test_a_cancelled_write_is_whole_and_gives_way(sqlite: Sqlite) -> None:
     """What waits for its turn is dropped; what has begun ends."""
     with held(sqlite.path, RESERVED) as holder:
@@ -178,12 +193,19 @@ async def test_every_call_is_observed(path: Path) -> None:
     assert seen == ["users_create", "users_create", "users_exist"]
 
 
-async def test_two_processes_create_the_tables_once(path: Path) -> None:
-    peers = [Sqlite(path) for _ in range(4)]
-    await asyncio.gather(*(peer.__aenter__() for peer in peers))
+async def test_tables_that_another_process_makes_meanwhile(path: Path) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path, isolation_level=None)) as peer:
+        peer.execute("BEGIN IMMEDIATE")
+        sqlite = Sqlite(path)
+        opening = asyncio.ensure_future(sqlite.__aenter__())
+        assert not (await asyncio.wait([opening], timeout=0.2))[0]
+        for statement in schema("sqlite/001_backend").split(";"):
+            peer.execute(statement)
+        peer.execute("COMMIT")
+        await opening
     assert query(path, "SELECT count(*) FROM goose_db_version") == [(2,)]
-    for peer in peers:
-        await peer.close()
+    await sqlite.close()
 
 
 async def test_a_wal_file_that_nobody_holds_is_taken_to_delete(path: Path) -> None:
