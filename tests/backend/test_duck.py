@@ -22,6 +22,7 @@ from backend.duck import Duck, HeldError, RefusedError, Transaction
 from backend.duckfile import READERS
 from backend.errors import DatabaseBusyError, DatabaseError, StartError
 from backend.ingest.ownership import Role, open_spans
+from backend.sqlfiles import statement
 from tests.backend.spanrows import columns, insert, patch, span
 
 RECORD = Path(__file__).parents[1] / "contract" / "record"
@@ -43,10 +44,10 @@ async def duck(tmp_path: Path) -> AsyncIterator[Duck]:
 
 
 @contextmanager
-def held_by_another_process(path: Path, statement: str = "SELECT 1") -> Iterator[int]:
-    """Its process id; it has run the statement."""
+def held_by_another_process(path: Path, sql: str = "SELECT 1") -> Iterator[int]:
+    """Its process id; it has run `sql`."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path), statement], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, str(path), sql], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     with process:
         assert process.stdout is not None
@@ -63,8 +64,7 @@ async def count(duck: Duck) -> int:
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """A statement named `slow`, that runs for minutes if nobody interrupts it."""
     text = "SELECT count(*) FROM range(4000000000) AS a(x) WHERE x % 7 = 8"
-    real = duckfile.statement
-    monkeypatch.setattr(duckfile, "statement", lambda name: text if name == "slow" else real(name))
+    monkeypatch.setattr("backend.duckfile.statement", lambda name: text if name == "slow" else statement(name))
 
 
 def test_the_schema_is_that_of_the_record(tmp_path: Path) -> None:
