@@ -87,14 +87,20 @@ def _cookie_value(cookie: bytes, start: bytes) -> bytes:
     """Value of the first pair that begins with `start` (name and "=") in a Cookie field, else b"" (RFC 6265 5.4)."""
     at = cookie.find(start)
     while at >= 0:
-        if at == 0 or cookie[:at].rstrip(b" \t")[-1:] == b";":
+        if at == 0 or cookie[at - 2 : at] == b"; " or cookie[:at].rstrip(b" \t")[-1:] == b";":
             end = cookie.find(b";", at)
-            value = cookie[at + len(start) : end if end >= 0 else None].strip(b" \t")
-            if len(value) > 1 and value[:1] == value[-1:] == b'"':
-                value = value[1:-1]
-            return value if _COOKIE_OCTETS.fullmatch(value) else b""
+            value = cookie[at + len(start) :] if end < 0 else cookie[at + len(start) : end]
+            return value if _COOKIE_OCTETS.fullmatch(value) else _bare(value)
         at = cookie.find(start, at + 1)
     return b""
+
+
+def _bare(value: bytes) -> bytes:
+    """A value less the white space and the quotes around it; b"" when that isn't one either."""
+    value = value.strip(b" \t")
+    if len(value) > 1 and value[:1] == value[-1:] == b'"':
+        value = value[1:-1]
+    return value if _COOKIE_OCTETS.fullmatch(value) else b""
 
 
 @dataclass(frozen=True)
