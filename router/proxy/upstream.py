@@ -58,6 +58,7 @@ class Upstream:
         "_last_head",
         "_last_is_head",
         "_last_response",
+        "_poll",
         "_read_paused",
         "_reader",
         "_response",
@@ -87,6 +88,7 @@ class Upstream:
         self._salvage: socket.socket | None = None
         self._last_head = b""
         self._last_is_head = False
+        self._poll: select.poll | None = None  # made once, when it is first needed
 
     # Life of the connection.
 
@@ -102,9 +104,10 @@ class Upstream:
         """Whether an idle connection shows no sign of closing; asked before a request that can't be repeated."""
         if self.transport.is_closing():
             return False
-        poll = select.poll()
-        poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLRDHUP)
-        return not poll.poll(0)
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLRDHUP)
+        return not self._poll.poll(0)
 
     def begin(self, exchange: Exchange, data: bytes, whole: bool) -> None:
         """Send a request's head and what there is of its body; `whole` when nothing follows."""
