@@ -4,6 +4,9 @@
 modules on the path of a request there. Supervisors start their workers from that tree as long as its digest is that of
 the sources they run from, so an edited file is never shadowed by a stale extension; without a tree, or without a C
 compiler, workers run the plain Python.
+
+What the compiler gets wrong, so that compiled modules must avoid it: a slice of bytes whose start lies behind its end
+raises SystemError instead of being empty (mypyc 2.4).
 """
 
 from __future__ import annotations

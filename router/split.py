@@ -87,7 +87,7 @@ def _cookie_value(cookie: bytes, start: bytes) -> bytes:
     """Value of the first pair that begins with `start` (name and "=") in a Cookie field, else b"" (RFC 6265 5.4)."""
     at = cookie.find(start)
     while at >= 0:
-        if at == 0 or cookie[at - 2 : at] == b"; " or cookie[:at].rstrip(b" \t")[-1:] == b";":
+        if at == 0 or cookie[max(at - 2, 0) : at] == b"; " or cookie[:at].rstrip(b" \t")[-1:] == b";":
             end = cookie.find(b";", at)
             value = cookie[at + len(start) :] if end < 0 else cookie[at + len(start) : end]
             return value if _COOKIE_OCTETS.fullmatch(value) else _bare(value)
