@@ -54,8 +54,7 @@ class Edge:
         log.request_id.set(exchange.id)
         try:
             try:
-                whole = await self._answer(exchange)
-                await whole(scope, exchange.receive, exchange.forward)
+                await exchange.send_whole(await self._answer(exchange))
             except Exception as error:
                 if exchange.status:
                     raise  # the answer has begun: the server cuts it off
@@ -125,29 +124,30 @@ class _Exchange:
         self.headers: list[Header] = []
         self.route = ""
         self.status = 0
-        self.origin = b""
-        self.id = ""
+        headers = scope["headers"]
+        fields = dict(reversed(headers))  # the first of several lines counts
+        self.origin: bytes = fields.get(b"origin", b"")
+        self.has_csrf_header = b"x-csrf-token" in fields
+        self.length = int(fields.get(b"content-length", 0))
+        self.has_body = self.length > 0 or b"transfer-encoding" in fields
         self.cookies: list[bytes] = []
-        self.has_csrf_header = self.has_body = False
-        self.length = 0
-        for name, value in scope["headers"]:
-            if name == b"cookie":
-                self.cookies.append(value)
-            elif name == b"origin":
-                self.origin = self.origin or value
-            elif name == b"x-csrf-token":
-                self.has_csrf_header = True
-            elif name == b"content-length":
-                self.length = int(value)
-                self.has_body = self.length > 0
-            elif name == b"transfer-encoding":
-                self.has_body = True
-            elif name == b"x-request-id":
-                self.id = value[:_MAX_ID].decode("latin-1")
-        if not self.id:
-            self.id = f"{getrandbits(64):016x}"
+        if b"cookie" in fields:
+            self.cookies = [value for name, value in headers if name == b"cookie"]
+        sent_id: bytes | None = fields.get(b"x-request-id")
+        self.id = sent_id[:_MAX_ID].decode("latin-1") if sent_id else f"{getrandbits(64):016x}"
+
+    async def send_whole(self, whole: Asgi) -> None:
+        """Send an answer; one of ours without the detour through `forward`, as most are."""
+        if not isinstance(whole, Answer):
+            await whole(self.scope, self.receive, self.forward)
+            return
+        self.status = whole.status
+        headers = [*whole.headers, *self.headers]
+        await self.send({"type": "http.response.start", "status": whole.status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": whole.body})
 
     async def forward(self, message: Any) -> None:
+        """`send` for whatever answers in its own way."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message["headers"], *self.headers]
@@ -173,4 +173,4 @@ async def _failed(error: Exception, exchange: _Exchange) -> None:
         whole = Answer(whole.status)
     if error.status == 413:
         exchange.headers.append(_CLOSE)
-    await whole(scope, exchange.receive, exchange.forward)
+    await exchange.send_whole(whole)
