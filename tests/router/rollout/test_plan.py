@@ -64,11 +64,10 @@ def test_another_plan_has_another_digest() -> None:
     assert Plan().digest != Plan(alpha=0.02).digest
 
 
-@pytest.mark.parametrize("hundredths", range(0, 10_001, 7))
-def test_every_hundredth_of_a_percent_is_a_weight(hundredths: int) -> None:
-    assert (
-        Plan.model_validate({"step": [{"name": "a", "percent": hundredths / 100}]}).steps[0].percent == hundredths / 100
-    )
+def test_every_hundredth_of_a_percent_is_a_weight() -> None:
+    for hundredths in range(10_001):
+        percent = hundredths / 100
+        assert Plan.model_validate({"step": [{"name": "a", "percent": percent}]}).steps[0].percent == percent
 
 
 @pytest.mark.parametrize(
