@@ -142,7 +142,7 @@ class _Exchange:
             await whole(self.scope, self.receive, self.forward)
             return
         self.status = whole.status
-        headers = [*whole.headers, *self.headers]
+        headers = [*self.headers, *whole.headers]
         await self.send({"type": "http.response.start", "status": whole.status, "headers": headers})
         await self.send({"type": "http.response.body", "body": whole.body})
 
@@ -150,7 +150,7 @@ class _Exchange:
         """`send` for whatever answers in its own way."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message["headers"], *self.headers]
+            message["headers"] = [*self.headers, *message["headers"]]
         await self.send(message)
 
 
