@@ -27,6 +27,8 @@ from .memory import run_growth, run_idle
 from .peers import PEERS
 from .processes import Unavailable
 from .report import Outcome, show, show_goals, write_json
+from .spans import CASES as SPAN_CASES
+from .spans import run_spans
 from .streams import run_download, run_upload
 from .upstream import Upstream, start_upstream
 from .workers import run_workers
@@ -39,6 +41,7 @@ _OTHERS: Mapping[str, Callable[[Bench, Upstream], Outcome]] = {
     "download": run_download,
     "upload": run_upload,
     "lag": run_lag,
+    **{name: partial(run_spans, name=name) for name in SPAN_CASES},
 }
 SCENARIOS = (*(case.name for case in CASES), *_OTHERS)
 
