@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 from loguru import logger
@@ -16,6 +19,17 @@ from .errors import BackendError, StartError
 BACKLOG = 2048
 #: Seconds that answers under way get at shutdown, as the router's drain.
 GRACE = 30
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, but a signal ends in exit code 0: uvicorn would raise it again after its clean end."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
 
 
 async def serve(settings: Settings) -> None:
@@ -39,7 +53,7 @@ async def serve(settings: Settings) -> None:
         )
         host, port = listener.getsockname()[:2]
         logger.info("the backend answers on {}:{}", host, port)
-        await uvicorn.Server(config).serve([listener])
+        await _Server(config).serve([listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:

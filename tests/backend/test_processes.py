@@ -1,4 +1,4 @@
-"""The fixture itself: a process that answers, on a port that nobody chose."""
+"""The process: it answers on a port that nobody chose, logs, and ends cleanly."""
 
 from __future__ import annotations
 
@@ -11,3 +11,7 @@ def test_the_backend_answers_and_logs(backend_process: BackendProcess) -> None:
     answer = httpx.get(f"{backend_process.url}/ping")
     assert (answer.status_code, answer.text) == (200, "pong")
     assert any(line["message"].startswith("created the tables of") for line in backend_process.lines)
+
+
+def test_a_signal_is_a_clean_end(backend_process: BackendProcess) -> None:
+    assert backend_process.stop() == 0
