@@ -55,6 +55,7 @@ class Inheritance:
     table: Table | None = None
     listeners: list[socket.socket] = field(default_factory=list)
     orphans: list[_Worker] = field(default_factory=list)
+    down: set[tuple[int, str]] = field(default_factory=set)  # (arm, URL) of endpoints that failed their checks
 
 
 def find_orphans(state: Path, listen: str) -> Inheritance:
@@ -76,7 +77,7 @@ def find_orphans(state: Path, listen: str) -> Inheritance:
     return found
 
 
-def _inherit(found: Inheritance, channel: socket.socket, have: dict[str, object], fds: list[int], listen: str) -> None:
+def _inherit(found: Inheritance, channel: socket.socket, have: dict[str, Any], fds: list[int], listen: str) -> None:
     table_fd, *listeners = fds
     if found.table is None:
         try:
@@ -86,12 +87,15 @@ def _inherit(found: Inheritance, channel: socket.socket, have: dict[str, object]
             logger.warning("counters start anew: {}", error)
     if table_fd >= 0:
         os.close(table_fd)
+    if found.table is not None:
+        for arm, urls in enumerate(have["arms"]):
+            found.down |= {(arm, url) for index, url in enumerate(urls) if not found.table.up(arm, index)}
     for fd in listeners:
         if have["listen"] == listen:
             found.listeners.append(socket.socket(fileno=fd))
         else:
             os.close(fd)
-    pid, slot, block = (int(str(have[name])) for name in ("pid", "slot", "block"))
+    pid, slot, block = (have[name] for name in ("pid", "slot", "block"))
     found.orphans.append(_Worker(pid, slot, block, channel, None, state="retiring"))
 
 

@@ -3,8 +3,9 @@
 `Judge` is the pure part: answers and failures in, up or down out. `Prober` does the asking, a task and a fresh
 connection an endpoint, and is the only writer of endpoint states in the table. Passive ejection is the workers' own.
 
-    prober = Prober(settings, table, on_change)   # every endpoint counts as up until proven down
+    prober = Prober(settings, table, down)        # every endpoint that isn't known to be down counts as up
     prober.start()
+    prober.expect(settings)                       # before workers with other settings start
     await prober.reconfigure(settings)            # after SIGHUP; what is known of an endpoint is kept
     await prober.stop()
 """
@@ -14,8 +15,9 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from itertools import zip_longest
 from urllib.parse import urlsplit
 
 from loguru import logger
@@ -46,8 +48,8 @@ class Judge:
 
     __slots__ = ("_streak", "up")
 
-    def __init__(self) -> None:
-        self.up = True
+    def __init__(self, up: bool = True) -> None:
+        self.up = up
         self._streak = 0  # results in a row that speak against `up`
 
     def observe(self, healthy: bool, fall: int, rise: int) -> bool:
@@ -103,16 +105,23 @@ async def _ask(url: str, path: str, context: ssl.SSLContext) -> int:
 class Prober:
     """Keeps the endpoint states of both arms in the table current."""
 
-    def __init__(self, settings: Settings, table: Table, on_change: Callable[[Change], None] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        table: Table,
+        down: Collection[tuple[int, str]] = (),
+        on_change: Callable[[Change], None] = lambda change: None,
+    ) -> None:
+        """`down` are endpoints, as (arm, URL), that an earlier supervisor found to be down."""
         self._table = table
-        self._on_change = on_change or (lambda change: None)
-        self._judges: dict[tuple[int, str], Judge] = {}
+        self._on_change = on_change
+        self._judges = {endpoint: Judge(up=False) for endpoint in down}
         self._tasks: list[asyncio.Task[None]] = []
         self._take(settings)
 
     def _take(self, settings: Settings) -> None:
         self._health: Health = settings.health
-        self._arms = (settings.stable, settings.canary)
+        self._arms = self._expected = (settings.stable, settings.canary)
         self._context = upstream_context(settings.tls)
         known = self._judges if settings.health.interval else {}
         self._judges = {
@@ -131,6 +140,16 @@ class Prober:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+
+    def expect(self, settings: Settings) -> None:
+        """Workers with other endpoints may start beside those with the present ones.
+
+        States go by position, so until `reconfigure` a position is up only when it is for both: a healthy endpoint may
+        seem down for a moment, one that is down never seems up.
+        """
+        self._expected = (settings.stable, settings.canary)
+        for arm in range(len(self._arms)):
+            self._publish(arm)
 
     async def reconfigure(self, settings: Settings) -> None:
         await self.stop()
@@ -162,4 +181,9 @@ class Prober:
             self._on_change(change)
 
     def _publish(self, arm: int) -> None:
-        self._table.set_up(arm, [self._judges[arm, url].up for url in self._arms[arm]])
+        both = zip_longest(self._arms[arm], self._expected[arm])
+        self._table.set_up(arm, [all(self._is_up(arm, url) for url in urls) for urls in both])
+
+    def _is_up(self, arm: int, url: str | None) -> bool:
+        judge = self._judges.get((arm, url)) if url else None
+        return judge is None or judge.up

@@ -32,6 +32,9 @@ from .sqlfiles import migrations, statement
 #: Marks the file as ours ("cutr"), so that a product's own database given by mistake is left alone.
 APPLICATION_ID = 0x63757472
 
+#: Longest wait for SQLite to end, in seconds: a hung disk must not keep the router from ending.
+CLOSE_PATIENCE = 2.0
+
 #: How long SQLite waits for another program's lock. Shorter than journal.PATIENCE, so its own error is seen.
 BUSY_MS = 500
 
@@ -157,11 +160,14 @@ class Store:
                 missing = head["id"] - chain.rows
                 return Verification(chain.rows, f"the last {missing} of {head['id']} rows are gone" if missing else "")
 
-    async def close(self) -> None:
-        try:
-            await self._connection.close()
-        finally:
-            self._owner.close()
+    async def close(self) -> bool:
+        """False when the disk hangs: then SQLite's thread, which can't be interrupted, still waits for it."""
+        closing = asyncio.create_task(self._connection.close())
+        done, _ = await asyncio.wait({closing}, timeout=CLOSE_PATIENCE)
+        self._owner.close()
+        if done:
+            closing.result()
+        return bool(done)
 
     @asynccontextmanager
     async def _exclusively(self) -> AsyncIterator[None]:

@@ -7,6 +7,7 @@ same state file takes over their sockets and counters before it lets them go.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable
 
@@ -54,10 +55,14 @@ class Supervisor:
             raise ConfigError("--stable: no upstream is configured; give the URL of the backend that serves today")
         listener_context(settings.tls)
         store = await Store.open(settings.state)
+        code = 1
         try:
-            return await self._serve(store)
+            code = await self._serve(store)
         finally:
-            await store.close()
+            if not await store.close():
+                logger.error("state file {}: closing hangs; ending without it; check the disk", settings.state)
+                os._exit(code)  # an orderly end would wait for SQLite's thread
+        return code
 
     async def _serve(self, store: Store) -> int:
         settings = self._settings
@@ -68,7 +73,7 @@ class Supervisor:
         fleet.reserve(inherited.orphans)
         self._control = control = Control(settings, table, store, workers=fleet.workers)
         rollouts = Rollouts(control, store)
-        self._prober = prober = Prober(settings, table)
+        self._prober = prober = Prober(settings, table, inherited.down)
         admin: AdminServer | None = None
         try:
             await control.open()
@@ -143,12 +148,14 @@ class Supervisor:
             if changed:
                 logger.warning("{} can't change while running; restart for that", ", ".join(changed))
             settings = wanted.model_copy(update=fixed)
+            self._prober.expect(settings)
             await self._fleet.replace(settings)
             self._settings = settings
             await self._control.reconfigure(settings)
             await self._prober.reconfigure(settings)
             log.setup(settings)
         except (RouterError, OSError) as error:
+            self._prober.expect(self._settings)
             logger.error("reload failed, the settings in force stay: {}", error)
         else:
             logger.info("reloaded; {} workers replaced", settings.workers)

@@ -26,7 +26,7 @@ from .errors import TableError
 from .histogram import CELLS
 
 MAGIC: Final = 0x6375746F76657231  # "cutover1"
-VERSION: Final = 2
+VERSION: Final = 3
 
 STABLE: Final = 0
 CANARY: Final = 1
@@ -45,8 +45,7 @@ GENERATION: Final = 2
 _WEIGHT: Final = 3
 _SALT: Final = 4
 _ROUTES_LENGTH: Final = 5
-UP_COUNT: Final = 8  # + arm: endpoints of that arm that are up
-_UP: Final = 16  # + arm * ENDPOINTS + index: 1 up, 0 down
+UP: Final = 16  # + arm * ENDPOINTS + index: 1 up, 0 down
 
 _HEADER_BYTES: Final = 4096
 ROUTES_BYTES: Final = 64 * 1024
@@ -165,13 +164,12 @@ class Table:
         return generation, routing
 
     def up(self, arm: int, index: int) -> bool:
-        return self.header[_UP + arm * ENDPOINTS + index] == 1
+        return self.header[UP + arm * ENDPOINTS + index] == 1
 
     def set_up(self, arm: int, states: list[bool]) -> None:
         """Active health of every endpoint of an arm, in the order of the settings."""
         for index, state in enumerate(states):
-            self.header[_UP + arm * ENDPOINTS + index] = int(state)
-        self.header[UP_COUNT + arm] = sum(states)
+            self.header[UP + arm * ENDPOINTS + index] = int(state)
 
     def block(self, index: int) -> Block:
         return Block(index, self.memory)

@@ -10,7 +10,7 @@ message               direction   content                                       
 ``start``             to worker   settings, slot, block                                table, listeners
 ``ready``             to super.   pid                                                  none
 ``adopt``             to worker   nothing; asks an orphan for what it has               none
-``have``              to super.   pid, slot, block, listen                             table, listeners
+``have``              to super.   pid, slot, block, listen, arms (URLs of each)         table, listeners
 ``retire``            to worker   nothing; stop accepting, finish what is open, exit   none
 ====================  ==========  ===================================================  ============
 """

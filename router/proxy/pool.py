@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
 from ..errors import UpstreamError
-from ..table import EJECTED, ENDPOINTS, UP_COUNT
+from ..table import EJECTED, ENDPOINTS, UP
 from .tls import upstream_context
 from .upstream import IDLE, Upstream
 
@@ -95,11 +95,9 @@ class Pool:
     def is_available(self) -> bool:
         """Whether any endpoint takes new requests."""
         core = self._core
-        if core.header[UP_COUNT + self.arm] == 0:
-            return False
         single = self._single
         if single is not None:
-            return single.ejected_until <= core.now
+            return single.ejected_until <= core.now and core.header[UP + self.arm * ENDPOINTS] == 1
         return any(self._is_up(endpoint) for endpoint in self.endpoints)
 
     def _is_up(self, endpoint: Endpoint) -> bool:

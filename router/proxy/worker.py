@@ -95,7 +95,9 @@ class Worker:
         if kind == "retire":
             self._drain(False)
         elif kind == "adopt":
-            have = {"pid": os.getpid(), "slot": self._slot, "block": self._index, "listen": self._settings.listen}
+            settings = self._settings
+            have = {"pid": os.getpid(), "slot": self._slot, "block": self._index}
+            have |= {"listen": settings.listen, "arms": [settings.stable, settings.canary]}
             handoff.send(channel, "have", have, [self._table.fd, *(found.fileno() for found in self._listeners)])
 
     def _meet(self, meeting: socket.socket) -> None:

@@ -44,6 +44,43 @@ def test_canary_killed_under_load_fails_no_idempotent_request(
     assert set(row.other) <= {"502"}, row
 
 
+def test_what_is_known_to_be_down_outlives_a_takeover_and_a_reload(
+    tmp_path: Path, stable: Upstream, figures: Figures
+) -> None:
+    """Nobody is sent to a dead canary again, just because another supervisor or other workers took over."""
+    settings = "[timeouts]\ndrain = 5\n"
+    with (
+        running_upstream("canary") as canary,
+        running_router(tmp_path, stable, canary, settings, percent=100) as router,
+        running_load(router.port) as load,
+    ):
+        load.more(100)
+        canary.kill()
+        wait_until(lambda: not _is_up(router, "canary"), "the canary is known to be down")
+        load.more(50)  # whoever was sent to it just before
+        before = _attempts(router)
+        for change in (_take_over, Router.reload):
+            change(router)
+            load.more(150)
+        tried = _attempts(router) - before
+        fell_back = router.status()["fallbacks"]
+        failed = load.failures()
+    note = f"{tried:g} tried the canary, {fell_back} fell back before it was known to be down"
+    figures.add("take-over and SIGHUP with a dead canary at 100 %", load.events, note)
+    assert {event.kind for event in failed} <= {"502"}, "those who were in flight when it died"
+    assert tried == 0
+
+
+def _take_over(router: Router) -> None:
+    router.kill_supervisor()
+    router.start()
+
+
+def _attempts(router: Router) -> float:
+    errors: dict[str, float] = router.status()["arms"]["canary"]["errors"]
+    return sum(errors.values())
+
+
 def test_canary_killed_with_fresh_connections_only(tmp_path: Path, stable: Upstream, figures: Figures) -> None:
     with (
         running_upstream("canary") as canary,

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
 import sqlite3
+import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,7 +16,7 @@ import pytest
 
 from tests.faults.figures import Figures
 from tests.faults.load import running_load
-from tests.faults.processes import Upstream, wait_until
+from tests.faults.processes import HANG, Upstream, is_alive, wait_until
 from tests.faults.router import Router, running_router
 
 pytestmark = pytest.mark.slow
@@ -55,3 +59,51 @@ def test_locked_state_file_under_load(tmp_path: Path, stable: Upstream, canary: 
     assert lowered == 200
     assert json.loads(text)["persisted"] is False
     assert (in_force, behind, kept) == (10, True, 10)
+
+
+#: Loaded before libc: writing to disk waits while the file named in HANG exists, as it does on a disk that hangs.
+HUNG_DISK = """
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static void wait_for_disk(void) { while (access(getenv("HANG"), F_OK) == 0) usleep(10000); }
+int fsync(int fd) { wait_for_disk(); return syscall(SYS_fsync, fd); }
+int fdatasync(int fd) { wait_for_disk(); return syscall(SYS_fdatasync, fd); }
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler to make fsync hang")
+def test_hung_disk_under_load(tmp_path: Path, stable: Upstream, canary: Upstream, figures: Figures) -> None:
+    """Neither traffic nor a roll-back nor the end of the router waits for a disk that never answers."""
+    library, hang = tmp_path / "hung.so", tmp_path / "hang"
+    command = ["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(library)]
+    subprocess.run(command, input=HUNG_DISK, text=True, check=True)
+    router = Router(tmp_path, stable, canary, "", 1)
+    router.environ = {"LD_PRELOAD": str(library), "HANG": str(hang)}
+    try:
+        router.start()
+        router.set_weight(50)
+        (worker,) = router.workers()
+        with running_load(router.port) as load:
+            load.more(100)
+            hang.touch()
+            refused, problem = router.ask("PUT", "/api/v1/weight", {"percent": 75, "reason": "raise"})
+            lowered, _ = router.ask("PUT", "/api/v1/weight", {"percent": 10, "reason": "roll back"})
+            in_force, behind = router.weight(), not _persisted(router)
+            load.more(300)
+        began = time.monotonic()
+        router.process.send_signal(signal.SIGTERM)
+        code = router.process.wait(HANG)
+        seconds = time.monotonic() - began
+        left = is_alive(worker)
+        text = router.text()
+    finally:
+        router.end()
+    note = f"raise: {refused}, lower: {lowered} and in force; SIGTERM: exit code {code} after {seconds:.1f} s"
+    row = figures.add("disk of the state file hangs", load.events, note)
+    assert not load.failures(), row
+    assert (refused, lowered, in_force, behind) == (503, 200, 10, True)
+    assert "check the disk" in problem
+    assert (code, left) == (0, False)
+    assert "closing hangs" in text

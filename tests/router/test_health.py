@@ -160,7 +160,7 @@ class TestProber:
         self, tmp_path: Path, table: Table, reasons: dict[str, str]
     ) -> None:
         changes: list[Change] = []
-        prober = Prober(make_settings(tmp_path), table, changes.append)
+        prober = Prober(make_settings(tmp_path), table, on_change=changes.append)
         assert table.up(STABLE, 0)
         reasons[CANARY_URL] = "connection refused"
         await prober.probe(CANARY, CANARY_URL)
@@ -188,12 +188,37 @@ class TestProber:
         assert table.up(STABLE, 0), "without checks every endpoint counts as up"
         await prober.stop()
 
+    async def test_what_an_earlier_supervisor_knew_is_kept(
+        self, tmp_path: Path, table: Table, reasons: dict[str, str]
+    ) -> None:
+        prober = Prober(make_settings(tmp_path), table, down={(CANARY, CANARY_URL), (CANARY, "http://127.0.0.1:1")})
+        assert [table.up(arm, 0) for arm in (STABLE, CANARY)] == [True, False]
+        for _ in range(2):
+            await prober.probe(CANARY, CANARY_URL)
+        assert table.up(CANARY, 0)
+
+    async def test_a_change_of_endpoints_never_shows_one_that_is_down_as_up(
+        self, tmp_path: Path, table: Table, reasons: dict[str, str]
+    ) -> None:
+        new = "http://127.0.0.1:1003"
+        before = make_settings(tmp_path)
+        after = make_settings(tmp_path, canary=(new, CANARY_URL))
+        prober = Prober(before, table, down={(CANARY, CANARY_URL)})
+        prober.expect(after)
+        assert [table.up(CANARY, index) for index in range(2)] == [False, False]
+        prober.expect(before)
+        assert not table.up(CANARY, 0)
+        prober.expect(after)
+        await prober.reconfigure(after)
+        assert [table.up(CANARY, index) for index in range(2)] == [True, False]
+        await prober.stop()
+
     async def test_it_asks_every_endpoint_by_itself(
         self, tmp_path: Path, table: Table, reasons: dict[str, str]
     ) -> None:
         down: asyncio.Queue[Change] = asyncio.Queue()
         reasons.update({STABLE_URL: "connection refused", CANARY_URL: "answered 502"})
-        prober = Prober(make_settings(tmp_path, health={"interval": 0.001}), table, down.put_nowait)
+        prober = Prober(make_settings(tmp_path, health={"interval": 0.001}), table, on_change=down.put_nowait)
         prober.start()
         async with asyncio.timeout(10):
             found = {(await down.get()).url for _ in range(2)}
