@@ -166,10 +166,14 @@ class Table:
     def up(self, arm: int, index: int) -> bool:
         return self.header[UP + arm * ENDPOINTS + index] == 1
 
+    def up_count(self, arm: int) -> int:
+        """Endpoints of an arm that are up."""
+        return sum(self.header[UP + arm * ENDPOINTS : UP + (arm + 1) * ENDPOINTS])
+
     def set_up(self, arm: int, states: list[bool]) -> None:
         """Active health of every endpoint of an arm, in the order of the settings."""
-        for index, state in enumerate(states):
-            self.header[UP + arm * ENDPOINTS + index] = int(state)
+        for index in range(ENDPOINTS):
+            self.header[UP + arm * ENDPOINTS + index] = int(index < len(states) and states[index])
 
     def block(self, index: int) -> Block:
         return Block(index, self.memory)

@@ -28,7 +28,7 @@ from ..control import Change, Control, Decided
 from ..counters import SeriesKey
 from ..errors import RefusedError, StoreError
 from ..store import Store, Write
-from ..table import ARMS, CANARY, STABLE, UP_COUNT
+from ..table import ARMS, CANARY, STABLE
 from . import machine
 from .counting import arms, by_route, difference
 from .evidence import Interval, Reading
@@ -306,7 +306,7 @@ class Rollouts:
             stable,
             canary,
             by_route(new),
-            endpoints_up=table.header[UP_COUNT + CANARY],
+            endpoints_up=table.up_count(CANARY),
             refused=new_refused,
             users=self._users(now),
             intended=percent / 100,

@@ -95,6 +95,9 @@ def test_endpoint_states_are_per_arm(table: Table) -> None:
     table.set_up(CANARY, [False, True])
     assert [table.up(CANARY, index) for index in range(2)] == [False, True]
     assert all(table.up(STABLE, index) for index in range(ENDPOINTS))
+    assert (table.up_count(STABLE), table.up_count(CANARY)) == (ENDPOINTS, 1)
+    table.set_up(STABLE, [True])
+    assert table.up_count(STABLE) == 1, "endpoints that are no more don't count"
 
 
 def test_blocks_do_not_touch(table: Table) -> None:
