@@ -52,6 +52,7 @@ proto: install
 
 docs: install
 	$(BIN)/python -m router.config_reference > docs/configuration.md
+	$(BIN)/python -m router.rollout.plan > schemas/plan.schema.json
 	$(BIN)/python -m backend.config_reference docs/backend.md
 	$(BIN)/python -m tests.conformance.differential
 

@@ -12,10 +12,9 @@ import ipaddress
 import os
 import re
 import tomllib
-import types
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -263,7 +262,7 @@ def _read_environment(environ: Mapping[str, str]) -> list[tuple[list[str], str]]
         if not name.startswith("CUTOVER_") or _FOREIGN.fullmatch(name) or value == "":
             continue
         if name not in known:
-            raise ConfigError(f"{name}: no such setting{_nearest(name, known)}")
+            raise ConfigError(f"{name}: no such setting{nearest(name, known)}")
         found.append((known[name], value))
     return found
 
@@ -290,26 +289,27 @@ def _explain(problem: Any, origin: Mapping[str, str]) -> str:
     source = origin.get(location[0], "settings")
     where = ".".join(location)
     if problem["type"] == "extra_forbidden":
-        return f"{source}: {where}: no such setting{_nearest(location[-1], _siblings(location))}"
+        return f"{source}: {where}: no such setting{nearest(location[-1], _siblings(location))}"
     return f"{source}: {where}: {problem['msg'].removeprefix('Value error, ')}"
 
 
 def _siblings(location: list[str]) -> list[str]:
-    model: type[BaseModel] = Settings
+    """Names that could stand in place of the last one."""
+    models: list[type[BaseModel]] = [Settings]
     for name in location[:-1]:
-        field = model.model_fields.get(name)
-        if field is None:
-            continue
-        for kind in (field.annotation, *_arguments(field.annotation)):
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                model = kind
-    return list(model.model_fields)
+        fields = [field for model in models for key, field in model.model_fields.items() if name in (key, field.alias)]
+        models = [model for field in fields for model in _models(field.annotation)] or models
+    return [field.alias or name for model in models for name, field in model.model_fields.items()]
 
 
-def _arguments(kind: Any) -> tuple[Any, ...]:
-    return get_args(kind) if get_origin(kind) in (tuple, Union, types.UnionType) else ()
+def _models(kind: Any) -> list[type[BaseModel]]:
+    """The models in an annotation."""
+    if get_origin(kind) is not None:
+        return [model for part in get_args(kind) for model in _models(part)]
+    return [kind] if isinstance(kind, type) and issubclass(kind, BaseModel) else []
 
 
-def _nearest(name: str, known: Any) -> str:
+def nearest(name: str, known: Any) -> str:
+    """A hint for an unknown name, to be put behind a message."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else "; see docs/configuration.md for the ones there are"

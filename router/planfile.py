@@ -11,6 +11,7 @@ from .errors import ConfigError
 
 #: What belongs to a plan in a cutover.toml; the rest of that file is settings.
 _PARTS = ("step", "watch", "gate")
+_KNOWN = ("plan", *_PARTS)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -30,4 +31,9 @@ def read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: holds no plan; it needs at least one [[step]]")
     if path.suffix == ".json" and "plan" not in tree:
         return tree
+    from .config import Settings, nearest  # late: its import takes longer than most commands
+
+    for name in tree:
+        if name not in Settings.model_fields and name not in _PARTS:
+            raise ConfigError(f"{path}: {name}: neither part of a plan nor a setting{nearest(name, _KNOWN)}")
     return {**tree.get("plan", {}), **{name: tree[name] for name in _PARTS if name in tree}}

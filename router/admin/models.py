@@ -8,15 +8,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Json
 
 from ..config import Route
-from ..rollout.plan import Plan
+from ..rollout.plan import Plan, hundredths
 
 REASON_MAX = 500
-
-
-def _hundredths(value: float) -> float:
-    if round(value, 2) != value:
-        raise ValueError("must be a multiple of 0.01")
-    return value
 
 
 def _printable(value: str) -> str:
@@ -28,11 +22,11 @@ def _printable(value: str) -> str:
     return stripped
 
 
-#: `multipleOf` is for readers of the schema; the check itself must not stumble over binary fractions.
+#: `multipleOf` is for readers of the schema.
 Percent = Annotated[
     float,
     Field(ge=0, le=100, strict=True, allow_inf_nan=False, json_schema_extra={"multipleOf": 0.01}),
-    AfterValidator(_hundredths),
+    AfterValidator(hundredths),
 ]
 Reason = Annotated[
     str,

@@ -21,6 +21,7 @@ from typing import Any
 
 import orjson
 from loguru import logger
+from pydantic import ValidationError
 
 from ..audit import Entry
 from ..clock import Clock, SystemClock
@@ -94,7 +95,12 @@ class Rollouts:
         (head,) = await self._store.select("decision_head")
         self._decisions = head["id"]
         for row in await self._store.select("rollout_latest"):
-            plan = Plan.model_validate_json(row["plan"])
+            try:
+                plan = Plan.model_validate_json(row["plan"])
+            except ValidationError as error:
+                raise StoreError(
+                    f"state file {self._store.path}: rollout {row['id']} can't be read by this version: {error}"
+                ) from None
             state = load_state({**row, "quarantined": orjson.loads(row["quarantined"])})
             judge = orjson.loads(row["judge"])
             self.current = Rollout(row["id"], plan, state, Judge(plan, judge), row["started"], judge, [])
@@ -109,7 +115,8 @@ class Rollouts:
         """Begin a plan with its first step.
 
         Raises:
-            RefusedError: another one is live, there is no canary, or somebody changed the state since `if_match`.
+            RefusedError: another one is live, there is no canary, a gate's route is unknown, or somebody changed the
+                state since `if_match`.
             StoreError: it can't be saved.
         """
         async with self._turn:
@@ -118,6 +125,7 @@ class Rollouts:
                 raise RefusedError("a rollout is live; roll it back or abort it first", 409, "live")
             if not self._control.settings.canary:
                 raise RefusedError("no canary endpoint is configured; start with --canary URL", 409, "no_canary")
+            _check_routes(plan, {route.label for route in self._control.routes})
             before, number = self.current, self.current.id + 1 if self.current else 1
             judge = Judge(plan)
             self.current = Rollout(number, plan, State(), judge, self._now(), judge.dump(), [])
@@ -193,7 +201,7 @@ class Rollouts:
             if found is None or not found.live:
                 return
             began = self._clock.monotonic()
-            interval = self._interval(current(found.plan, found.state).percent)
+            interval = self._interval()
             found.judge.update(interval)
             found.since.append(interval)
             found.readings = tuple(found.judge.readings(current(found.plan, found.state)))
@@ -209,10 +217,13 @@ class Rollouts:
             evidence = Evidence(found.state, found.snapshot, tuple(found.since))
             try:
                 await self._carry_out(outcome, "router", evidence)
-            except StoreError as error:
-                found.missing = (f"the step is over, but that can't be saved: {error}",)
+            except (StoreError, RefusedError) as error:
+                found.missing = (f"the step is over, but the next one can't begin: {error}",)
                 passed = replace(found.state, elapsed=found.state.elapsed + interval.seconds)
                 found.state = replace(passed, samples=passed.samples + interval.canary.trials)
+                if began - self._saved >= SAVE:  # evidence must not grow for as long as the disk is full
+                    self._snapshot(found, self._row(found, found.state, found.judge))
+                return
             self.decision_lag = self._clock.monotonic() - began
 
     async def _carry_out(
@@ -290,7 +301,7 @@ class Rollouts:
             },
         )
 
-    def _interval(self, percent: float) -> Interval:
+    def _interval(self) -> Interval:
         """What happened since the last call."""
         now = self._clock.monotonic()
         seconds, self._looked = min(now - self._looked, LONGEST), now
@@ -309,7 +320,7 @@ class Rollouts:
             endpoints_up=table.up_count(CANARY),
             refused=new_refused,
             users=self._users(now),
-            intended=percent / 100,
+            intended=self._control.percent / 100,
         )
 
     def _users(self, now: float) -> tuple[float, float]:
@@ -333,3 +344,13 @@ class Rollouts:
     def _now(self) -> str:
         at = datetime.fromtimestamp(self._clock.time(), UTC)
         return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _check_routes(plan: Plan, known: set[str]) -> None:
+    """A gate of a route that nobody has would never see a request."""
+    for number, gate in enumerate(plan.gates):
+        if gate.route is not None and gate.route not in known:
+            problem = f"there is no route {gate.route!r}; GET /api/v1/routes lists what there is"
+            raise RefusedError(
+                f"gate {gate.label!r}: {problem}", 422, "invalid", {f"plan.gate.{number}.route": problem}
+            )

@@ -125,9 +125,11 @@ class ShareGate:
 
     def reading(self, step: Step) -> Reading:
         verdict, words = self._test.verdict()
+        seen = self._test.state.step
         if verdict == "hold" and (idle := self._idle(step)):
             verdict, words = "pass", idle
-        seen = self._test.state.step
+        elif self._count is None and not seen.canary:
+            words = "no answers have been compared in this step"
         return Reading(
             self.gate.label,
             self.gate.mode,

@@ -27,7 +27,7 @@ Cells = dict[int, int]
 
 @dataclass(slots=True)
 class Hour:
-    """Stable's latencies of about the last hour."""
+    """Stable's latencies of about the last hour in which it had requests."""
 
     seconds: float = 0.0
     full: Cells = field(default_factory=dict)
@@ -35,7 +35,8 @@ class Hour:
 
     def add(self, seconds: float, cells: Sequence[int]) -> None:
         self.seconds += seconds
-        if self.seconds >= HALF_SECONDS:
+        # At 100 % stable has no requests any more: what it could do last stays the limit.
+        if self.seconds >= HALF_SECONDS and sum(self.filling.values()) >= QUANTILE_MIN:
             self.seconds, self.full, self.filling = 0.0, self.filling, {}
         _add(self.filling, cells)
 
@@ -97,6 +98,8 @@ class LatencyGate:
         found = [(test.verdict(), test) for test in (self._fixed, self._compared) if test is not None]
         order: tuple[Verdict, ...] = ("fail", "hold", "pass")
         (verdict, words), worst = min(found, key=lambda each: order.index(each[0][0]))
+        if verdict == "hold" and worst is self._compared and self._hour.limit(self.gate.quantile) is None:
+            words = f"stable has had fewer than {QUANTILE_MIN} requests to compare with"
         if verdict == "hold" and (why := idle(step)):
             verdict, words = "pass", why
         cells = _dense(self._canary)

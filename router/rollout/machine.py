@@ -5,7 +5,7 @@ is done about it; a decision is saved with what it was based on, so that it can 
 
     shadow ─► canary ─► half ─► all ─► watch ─► completed        (pass: time, samples and every gate)
        └────────┴────────┴──────┴───────┴─────► rolled_back      (fail: weight 0 in the same tick)
-    running ◄─► paused (weight stays; critical gates still roll back)      abort: the plan ends, the weight stays
+    running ◄─► paused (the clock stops; critical gates still roll back)      abort: the plan ends, the weight stays
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LIVE: frozenset[Phase] = frozenset(("running", "paused"))
 class State:
     """Where a rollout is. `step` counts from 0; beyond the last step it is the watch.
 
-    `elapsed` is seconds of serving in this step, `samples` the canary's requests in it.
+    `elapsed` is seconds of serving in this step while it ran, `samples` the canary's requests in it.
     """
 
     phase: Phase = "running"
@@ -78,7 +78,8 @@ def tick(plan: Plan, state: State, seconds: float, samples: int, readings: Seque
     """`seconds` of serving and `samples` canary requests later: roll back, go on, or hold and say what is missing."""
     if state.phase not in LIVE:
         return Outcome(state)
-    state = replace(state, elapsed=state.elapsed + seconds, samples=state.samples + samples)
+    if state.phase == "running":  # while paused the weight may be any, and not every gate watches
+        state = replace(state, elapsed=state.elapsed + seconds, samples=state.samples + samples)
     if failed := _failed(state, readings):
         return _roll_back(state, failed.words, failed.gate)
     state, quarantine = _quarantine(plan, state, readings)

@@ -2,22 +2,35 @@
 
 A plan is TOML (``[[step]]``, ``[watch]``, ``[[gate]]`` in cutover.toml) or JSON over the admin API, the same fields in
 both. It is frozen when a rollout starts; `Plan.digest` tells two plans apart in the audit trail.
+
+python -m router.rollout.plan > schemas/plan.schema.json
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from ..durations import seconds
 
 Duration = Annotated[
     float, BeforeValidator(seconds), Field(ge=0, le=90 * 86400, description="seconds, or text like 250ms, 24h, 7d")
 ]
-Percent = Annotated[float, Field(ge=0, le=100, multiple_of=0.01)]
+
+
+def hundredths(value: float) -> float:
+    """Validator of weights; pydantic's own would stumble over binary fractions, or let 0.3000000001 pass."""
+    if round(value, 2) != value:
+        raise ValueError("must be a multiple of 0.01")
+    return value
+
+
+#: `multipleOf` is for readers of the schema.
+Percent = Annotated[float, Field(ge=0, le=100, json_schema_extra={"multipleOf": 0.01}), AfterValidator(hundredths)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Ratio = Annotated[float, Field(ge=1, le=100)]
 
@@ -227,6 +240,11 @@ class Plan(_Part):
         return hashlib.sha256(self.model_dump_json(by_alias=True).encode()).hexdigest()[:16]
 
 
-def json_schema() -> dict[str, Any]:
+def json_schema() -> str:
     """JSON Schema of a plan, as kept in schemas/plan.schema.json."""
-    return Plan.model_json_schema(by_alias=True)
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Plan.model_json_schema(by_alias=True)}
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    print(json_schema(), end="")

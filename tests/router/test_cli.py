@@ -24,6 +24,7 @@ from router.control import Control
 from router.errors import StoreError
 from router.rollout.driver import Rollouts
 from router.store import Store
+from router.table import CANARY, Table
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -35,6 +36,21 @@ class Outcome(NamedTuple):
 
 
 Run = Callable[..., Awaitable[Outcome]]
+
+COMMANDS = [
+    "serve",
+    "status",
+    "weight",
+    "start",
+    "pause",
+    "resume",
+    "promote",
+    "rollback",
+    "abort",
+    "explain",
+    "audit",
+    "config",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -224,6 +240,93 @@ class TestWatch:
         assert (outcome.code, "trying again every second" in outcome.out) == (0, True)
 
 
+class TestRollout:
+    PLAN = '[[step]]\nname = "some"\npercent = 10\nhold = "1h"\n[[gate]]\nmetric = "health"\n'
+
+    @pytest.fixture
+    def plan(self, tmp_path: Path) -> str:
+        (tmp_path / "plan.toml").write_text(self.PLAN)
+        return "plan.toml"
+
+    async def test_started_and_commanded(self, url: str, run: Run, plan: str, control: Control) -> None:
+        started = await run("start", plan, "--why", "go")
+        assert (started.code, started.err, control.percent) == (0, "", 10)
+        assert "rollout 1 'rollout' running: step 'some' (1 of 2, 10 %)" in started.out
+        for command, phase, percent in (
+            ("pause", "paused", 10),
+            ("resume", "running", 10),
+            ("rollback", "rolled_back", 0),
+        ):
+            outcome = await run(command, "--why", "test", "--json")
+            assert (outcome.code, control.percent) == (0, percent)
+            assert json.loads(outcome.out)["phase"] == phase
+        assert "rolled back: step 'some'" in (await run("status")).out
+        refused = await run("resume", "--why", "again")
+        assert (refused.code, refused.out) == (1, "")
+        assert refused.err == "cutover: the rollout is rolled back; start a new one\n"
+
+    async def test_promote_and_abort(self, url: str, run: Run, plan: str, control: Control) -> None:
+        await run("start", plan, "--why", "go")
+        assert "step 'watch'" in (await run("promote", "--why", "sure")).out
+        assert "aborted" in (await run("abort", "--why", "by hand")).out
+        assert control.percent == 10
+
+    async def test_without_a_plan_the_routers_own(self, url: str, run: Run) -> None:
+        assert "step 'shadow' (1 of 5, 0 %)" in (await run("start", "--why", "go")).out
+
+    @pytest.mark.parametrize("command", ["start", *OPERATION])
+    async def test_a_reason_is_needed(self, url: str, run: Run, control: Control, command: str) -> None:
+        outcome = await run(command)
+        assert (outcome.code, "--why" in outcome.err, control.revision) == (2, True, 1)
+
+    @pytest.mark.parametrize("command", OPERATION)
+    async def test_nothing_to_command(self, url: str, run: Run, command: str) -> None:
+        outcome = await run(command, "--why", "r")
+        assert (outcome.code, outcome.err) == (1, "cutover: there is no rollout; start one\n")
+
+    @pytest.mark.parametrize("command", ["pause", "explain"])
+    async def test_nobody_there(self, run: Run, unused_tcp_port: int, command: str) -> None:
+        why = [] if command == "explain" else ["--why", "r"]
+        outcome = await run(command, *why, "--admin-url", f"http://127.0.0.1:{unused_tcp_port}")
+        assert outcome.code == 3
+
+    @pytest.mark.parametrize(
+        ("name", "text", "code", "said"),
+        [
+            ("p.toml", PLAN + "[[step]]\nname = 'b'\npercent = 5\n", 1, "plan.step: step 'b' lowers the weight"),
+            ("p.toml", PLAN.replace("10", "101"), 1, "plan.step.0.percent: Input should be less than"),
+            ("p.toml", PLAN.replace("[[gate]]", "[[gates]]"), 2, "p.toml: gates: "),
+            ("p.toml", "[[step", 2, "p.toml: "),
+            ("p.json", '{"step": [{"name": "a", "percent": 1}], "sept": 1}', 1, "plan.sept: Extra inputs"),
+            ("p.json", "{", 2, "p.json: "),
+        ],
+    )
+    async def test_mistakes_in_a_plan(
+        self, url: str, run: Run, control: Control, tmp_path: Path, name: str, text: str, code: int, said: str
+    ) -> None:
+        (tmp_path / name).write_text(text)
+        outcome = await run("start", name, "--why", "go")
+        assert (outcome.code, outcome.out, control.revision) == (code, "", 1)
+        assert outcome.err.startswith(f"cutover: {said}")
+
+    async def test_explain(self, url: str, run: Run, plan: str, rollouts: Rollouts, table: Table) -> None:
+        nothing = await run("explain")
+        assert (nothing.code, nothing.err) == (1, "cutover: nothing has been decided yet; start a rollout\n")
+        await run("start", plan, "--why", "go")
+        table.set_up(CANARY, [False])
+        await rollouts.tick()
+        latest = await run("explain")
+        assert latest.code == 0
+        assert "decision 2 of rollout 1: rollback in step 'some', weight 0 % from then on" in latest.out
+        assert "by router, gate health" in latest.out
+        assert "health: fail - no endpoint of the canary is up" in latest.out
+        assert "decided again from its evidence: the same" in latest.out
+        assert json.loads((await run("explain", "1", "--json")).out)["action"] == "start"
+        unknown = await run("explain", "77")
+        assert (unknown.code, unknown.err) == (1, "cutover: there is no decision 77\n")
+        assert (await run("explain", "x")).code == 2
+
+
 class TestServe:
     @pytest.fixture
     def served(self, monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
@@ -296,7 +399,7 @@ async def test_version(run: Run) -> None:
     assert (outcome.code, outcome.out.split()[0]) == (0, "cutover")
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["status"], ["weight"], ["audit"], ["config"]])
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
 async def test_help_tells_the_exit_codes(run: Run, command: list[str]) -> None:
     outcome = await run(*command, "--help")
     assert outcome.code == 0

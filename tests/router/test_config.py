@@ -10,6 +10,7 @@ import pytest
 
 from router.config import Settings, load, parse_listen
 from router.errors import ConfigError
+from router.rollout.plan import Plan
 
 
 def _file(folder: Path, text: str) -> Path:
@@ -121,3 +122,41 @@ def test_what_is_no_address(text: str) -> None:
 @pytest.mark.parametrize("secrets", [{"admin_token": "s3cret"}, {"viewer_token": "s3cret"}])
 def test_secrets_are_not_in_the_representation(secrets: dict[str, Any]) -> None:
     assert "s3cret" not in repr(Settings.model_validate(secrets))
+
+
+PLAN = """
+[plan]
+name = "mine"
+[[step]]
+name = "a"
+percent = 5
+hold = "10m"
+[watch]
+for = "1d"
+[[gate]]
+metric = "errors"
+max = 0.02
+"""
+
+
+def test_the_plan_stands_at_the_top_of_the_file(tmp_path: Path) -> None:
+    plan = load({}, {}, _file(tmp_path, PLAN)).plan
+    assert (plan.name, plan.steps[0].hold, plan.watch.duration, plan.gates[0].label) == ("mine", 600, 86400, "errors")
+    assert load({}, {}, _file(tmp_path, "")).plan == Plan()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("percent = 5", "percent = 500", r"cutover\.toml: plan\.step\.0\.percent: .*less than or equal to 100"),
+        ("percent = 5", "percent = 5\npercnt = 1", r"plan\.step\.0\.percnt: no such setting; did you mean percent\?"),
+        ("max = 0.02", "maxx = 0.02", r"plan\.gate\.0\.errors\.maxx: no such setting; did you mean max\?"),
+        ("[watch]\nfor", "[watch]\nfro", r"plan\.watch\.fro: no such setting; did you mean for\?"),
+        ("[[gate]]", "[[gates]]", r"gates: no such setting"),
+        ('name = "mine"', "alpha = 5", r"plan\.alpha: "),
+    ],
+)
+def test_mistakes_in_the_plan_are_named(tmp_path: Path, before: str, after: str, said: str) -> None:
+    assert PLAN.count(before) == 1
+    with pytest.raises(ConfigError, match=said):
+        load({}, {}, _file(tmp_path, PLAN.replace(before, after)))

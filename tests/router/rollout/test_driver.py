@@ -176,11 +176,14 @@ async def test_time_that_nobody_watched_does_not_count(world: World) -> None:
 
 async def test_commands(world: World) -> None:
     await begin(world)
+    await world.pass_time(30, requests=1000)
     await world.rollouts.command("pause", "operator", "look")
-    await world.pass_time(100, requests=1000)
+    await world.pass_time(100)
     assert (world.phase, world.step, world.weight()) == ("paused", 0, 10)
     await world.rollouts.command("resume", "operator", "fine")
-    await world.pass_time(TICK)
+    await world.pass_time(29)
+    assert world.step == 0
+    await world.pass_time(2)
     assert world.step == 1
     await world.rollouts.command("rollback", "operator", "no")
     assert (world.phase, world.weight()) == ("rolled_back", 0)
@@ -281,6 +284,49 @@ async def test_without_a_disk_it_holds_but_rolls_back(world: World, monkeypatch:
     assert (world.phase, world.weight()) == ("rolled_back", 0)
     _, explanation = await world.rollouts.explain(2)
     assert explanation.holds
+
+
+async def test_evidence_stays_small_while_the_disk_is_full(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await begin(world)
+
+    async def full(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(world.store, "commit", full)
+    await world.pass_time(90, requests=1000)
+    assert world.rollouts.current is not None
+    assert len(world.rollouts.current.since) <= 11
+
+
+async def test_a_canary_taken_out_of_the_settings_holds_the_plan(world: World) -> None:
+    await begin(world)
+    world.control.settings = world.control.settings.model_copy(update={"canary": ()})
+    await world.pass_time(70, requests=1000)
+    assert (world.phase, world.step) == ("running", 0)
+    assert world.rollouts.current is not None
+    assert "no canary endpoint" in world.rollouts.current.missing[0]
+
+
+async def test_a_reload_leaves_the_running_plan_alone(world: World) -> None:
+    await begin(world)
+    other = Plan.model_validate(PLAN | {"name": "other"})
+    await world.control.reconfigure(world.control.settings.model_copy(update={"plan": other}))
+    await world.pass_time(61, requests=1000)
+    assert world.rollouts.current is not None
+    assert (world.rollouts.current.plan, world.step) == (Plan.model_validate(PLAN), 1)
+
+
+async def test_a_gate_of_an_unknown_route_is_refused(world: World) -> None:
+    with pytest.raises(RefusedError, match="there is no route '/typo'"):
+        await begin(world, gate=[{"metric": "errors", "max": 0.05, "route": "/typo"}])
+    assert world.rollouts.current is None
+
+
+async def test_a_plan_of_another_version_is_named(world: World) -> None:
+    await begin(world)
+    await world.store._connection.execute("UPDATE rollouts SET plan = json_set(plan, '$.stepp', 1)")
+    with pytest.raises(StoreError, match="rollout 1 can't be read by this version"):
+        await world.restart()
 
 
 async def test_a_lowered_weight_found_at_start_pauses_the_plan(world: World) -> None:

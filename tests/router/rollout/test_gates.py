@@ -266,3 +266,27 @@ def test_an_interval_does_not_reach_over_a_change_of_weight() -> None:
     found.begin_step()
     fed(found, counts(500, 50, 0, 0))
     assert only(found).verdict != "fail"
+
+
+def test_at_100_percent_stables_last_limit_stays() -> None:
+    """Half a day after the last request of stable the gate still has what to compare with, and passes."""
+    found = judge({"metric": "latency", "relative": 1.25})
+    found.update(times([], [0.01] * 1000))
+    for _ in range(12):
+        found.update(Interval(3600.0, Arm(), Arm(1000, cells=took(*[0.005] * 1000))))
+    found.begin_step()
+    found.update(Interval(1.0, Arm(), Arm(1000, cells=took(*[0.005] * 1000))))
+    assert only(found).verdict == "pass"
+
+
+def test_a_stable_that_was_never_asked_is_said() -> None:
+    found = fed(judge({"metric": "latency", "relative": 1.25}), times([0.005] * 1000, []))
+    assert (only(found).verdict, only(found).words) == (
+        "hold",
+        "stable has had fewer than 200 requests to compare with",
+    )
+
+
+def test_nothing_compared_is_said() -> None:
+    reading = only(judge({"metric": "mismatch", "max": 0.001}))
+    assert (reading.verdict, reading.words) == ("hold", "no answers have been compared in this step")

@@ -106,8 +106,9 @@ def test_while_paused_only_critical_gates_roll_back(mode: str, phase: str) -> No
     assert after(1, 1, reading("fail", mode), state=State("paused")).state.phase == phase
 
 
-def test_a_paused_plan_does_not_advance() -> None:
-    outcome = after(1000, 500, reading(), state=State("paused"))
+def test_a_paused_plan_does_not_advance_and_its_clock_stands() -> None:
+    outcome = after(1000, 500, reading(), state=State("paused", elapsed=5, samples=6))
+    assert (outcome.state.elapsed, outcome.state.samples) == (5, 6)
     assert outcome.state.step == 0
     assert outcome.missing == ("an operator paused the plan",)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from router.rollout.plan import Errors, Plan
+from router.rollout.plan import Errors, Plan, json_schema
 
 TOML = """
 [[step]]
@@ -96,6 +98,18 @@ def test_mistakes_are_named(raw: dict[str, object], where: str, what: str) -> No
     (problem,) = caught.value.errors()
     assert ".".join(map(str, problem["loc"])) == where
     assert what in problem["msg"]
+
+
+def test_the_schema_file_is_current() -> None:
+    path = Path(__file__).parents[3] / "schemas" / "plan.schema.json"
+    assert path.read_text("utf-8") == json_schema(), "run: make docs"
+
+
+def test_the_schema_has_the_names_that_plans_use() -> None:
+    schema = json.loads(json_schema())
+    assert set(schema["properties"]) >= {"name", "step", "watch", "gate", "alpha", "require_drill"}
+    assert set(schema["$defs"]["Watch"]["properties"]) == {"for"}
+    assert schema["additionalProperties"] is False
 
 
 def test_gates_on_the_same_metric_need_names() -> None:
