@@ -37,20 +37,8 @@ class Outcome(NamedTuple):
 
 Run = Callable[..., Awaitable[Outcome]]
 
-COMMANDS = [
-    "serve",
-    "status",
-    "weight",
-    "start",
-    "pause",
-    "resume",
-    "promote",
-    "rollback",
-    "abort",
-    "explain",
-    "audit",
-    "config",
-]
+OPERATION = ["pause", "resume", "promote", "rollback", "abort"]
+COMMANDS = ["serve", "status", "weight", "start", *OPERATION, "explain", "audit", "config"]
 
 
 @pytest.fixture(autouse=True)
