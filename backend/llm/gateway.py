@@ -63,9 +63,8 @@ class Gateway:
     async def aclose(self) -> None:
         """Close the connections that are kept to providers."""
         await self._wire.aclose()
-        if self._loading is not None:
-            litellm = await self._loading
-            await litellm.close_litellm_async_clients()
+        if self._loading is not None and self._loading.done() and self._loading.exception() is None:
+            await self._loading.result().close_litellm_async_clients()
 
     async def complete(self, chat: Chat) -> Fields:
         """The whole answer.
