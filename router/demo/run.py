@@ -1,4 +1,4 @@
-"""Puts the demo together: two stand-ins, a router, the story, the screen; and takes all of it away again."""
+"""Puts the demo together: two backends, a router, the story, the screen; and takes all of it away again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ import httpx
 import uvloop
 from rich.console import Console
 
-from .measure import Outcome
+from .accounts import Account, open_accounts
+from .measure import ARMS, Outcome
 from .processes import ROOT, DemoError, Processes, free_port
 from .scenario import THINK_SECONDS, Admin, Scenario
 from .screen import Screen, summary, table
@@ -31,11 +32,12 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True)
 class Router:
-    """Where the demo's router listens."""
+    """Where the demo's router listens, and who will come."""
 
     port: int
     admin: str
     token: str
+    accounts: list[Account]
 
 
 def demo() -> int:
@@ -81,11 +83,13 @@ def _interruptible() -> Iterator[None]:
 
 
 def _start(processes: Processes, console: Console) -> Router:
-    if not (ROOT / "tests" / "standins" / "service.py").is_file():
-        raise DemoError("the stand-in backends are not part of the installed package; run it from a clone")
-    for arm in ("stable", "canary"):
-        processes.start(arm, ["tests.standins.service", "--port", "0", "--name", arm])
-    upstreams = {arm: processes.url_of(arm) for arm in ("stable", "canary")}
+    if not (ROOT / "tests" / "standins" / "product.py").is_file():
+        raise DemoError("the demo's parts are not in the installed package; run it from a clone")
+    secret = secrets.token_urlsafe(32)
+    for arm in ARMS:
+        processes.start(arm, ["tests.standins.product", "--port", "0", "--name", arm], _backend(arm, secret))
+    upstreams = {arm: processes.url_of(arm) for arm in ARMS}
+    accounts = open_accounts(list(upstreams.values()))
     port, admin_port, token = free_port(), free_port(), secrets.token_urlsafe(24)
     flags = {
         "--listen": f"{HOST}:{port}",
@@ -100,11 +104,22 @@ def _start(processes: Processes, console: Console) -> Router:
         ["router", "serve", *(text for flag in flags.items() for text in flag)],
         {"CUTOVER_ADMIN_TOKEN": token},
     )
-    router = Router(port, f"http://{HOST}:{admin_port}", token)
+    router = Router(port, f"http://{HOST}:{admin_port}", token, accounts)
     processes.wait_until_ready("router", f"{router.admin}/readyz")
     console.print(f"router http://{HOST}:{port} with {WORKERS} workers, admin {router.admin}", highlight=False)
     console.print(f"stable {upstreams['stable']}, canary {upstreams['canary']}", highlight=False)
     return router
+
+
+def _backend(arm: str, secret: str) -> dict[str, str]:
+    """Environment of an arm's backend: databases of its own, the secret that both share."""
+    return {
+        "JUNJO_SESSION_SECRET": secret,
+        "SQLITE_DB_PATH": f"{arm}/app_data.db",
+        "DUCKDB_PATH": f"{arm}/otel_data.db",
+        "INGESTION_GRPC_ADDRESS": f"{HOST}:1",
+        "AUTH_GRPC_LISTEN_ADDRESS": f"{HOST}:0",
+    }
 
 
 def _play(router: Router, console: Console) -> Outcome:
@@ -113,7 +128,9 @@ def _play(router: Router, console: Console) -> Outcome:
         async with httpx.AsyncClient(
             base_url=router.admin, headers=headers, timeout=ADMIN_TIMEOUT_SECONDS, trust_env=False
         ) as client:
-            return await Scenario(Admin(client), Traffic(HOST, router.port, THINK_SECONDS)).run(screen.show)
+            return await Scenario(Admin(client), Traffic(HOST, router.port, THINK_SECONDS, router.accounts)).run(
+                screen.show
+            )
 
     with Screen(console) as screen, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(play())

@@ -9,37 +9,46 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
+from .accounts import Account
 from .client import FAILURES, Connection, Response
 from .sides import Answer
 
 #: A request that takes longer has failed.
 TIMEOUT_SECONDS = 10.0
 REQUESTS_PER_CONNECTION = (5, 15)
-ITEMS = 20
 COOKIE = "cutover_id"
+
+#: What an answer's JSON must hold; None is a list.
+Expected = dict[str, Any] | None
 
 
 class User:
     """One person: what it remembers between requests."""
 
-    __slots__ = ("connection", "cookies", "left", "number")
+    __slots__ = ("connection", "cookies", "email", "left", "number")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, account: Account) -> None:
         self.number = number
-        self.cookies: dict[str, str] = {}
+        self.email = account.email
+        self.cookies = {"session": account.session}
         self.connection: Connection | None = None
         self.left = 0
 
 
 class Traffic:
-    """`answers` grows while users are at it; `think` is the mean pause of a user between requests, in seconds."""
+    """`answers` grows while users are at it; `think` is the mean pause of a user between requests, in seconds.
 
-    def __init__(self, host: str, port: int, think: float, seed: int = 0) -> None:
+    Users share the `accounts`: to the router each of them is somebody of their own all the same.
+    """
+
+    def __init__(self, host: str, port: int, think: float, accounts: Sequence[Account], seed: int = 0) -> None:
         self.answers: list[Answer] = []
+        self._accounts = accounts
         self._address = (host, port)
         self._think = think
         self._rng = random.Random(seed)
@@ -47,9 +56,10 @@ class Traffic:
         self._stopping = False
 
     def join(self, count: int) -> None:
-        """`count` new users arrive, without cookies, spread over one pause."""
+        """`count` new users arrive, signed in but unknown to the router, spread over one pause."""
         for _ in range(count):
-            user = User(len(self._users))
+            number = len(self._users)
+            user = User(number, self._accounts[number % len(self._accounts)])
             self._users.append(asyncio.create_task(self._live(user)))
 
     async def stop(self) -> None:
@@ -93,17 +103,17 @@ class Traffic:
             await user.connection.close()
             user.connection = None
 
-    def _choose(self, user: User) -> tuple[bytes, dict[str, Any]]:
+    def _choose(self, user: User) -> tuple[bytes, Expected]:
         """The next request and what its answer must say: a mixed-up answer is as bad as none."""
-        draw, number = self._rng.random(), self._rng.randint(1, ITEMS)
+        draw = self._rng.random()
         if draw < 0.6:
-            return self._request(user, "GET", f"/api/items/{number}"), {"id": number}
+            return self._request(user, "GET", "/auth-test"), {"userEmail": user.email}
         if draw < 0.8:
-            return self._request(user, "GET", "/api/items"), {}
-        if draw < 0.98:
-            item = {"user": user.number, "number": number}
-            return self._request(user, "POST", "/api/items", orjson.dumps(item)), {"item": item}
-        return self._request(user, "GET", f"/slow?ms={number}"), {"ms": number}
+            return self._request(user, "GET", "/users"), None
+        if draw < 0.98 or "csrf" not in user.cookies:
+            return self._request(user, "GET", "/otel/span-service-names"), None
+        name = f"key {len(self.answers)} of {user.number}"
+        return self._request(user, "POST", "/api_keys", orjson.dumps({"name": name})), {"Name": name}
 
     def _request(self, user: User, method: str, target: str, body: bytes = b"") -> bytes:
         host, port = self._address
@@ -115,7 +125,7 @@ class Traffic:
         return f"{head}\r\n".encode("latin-1") + body
 
 
-def judge(response: Response, expected: dict[str, Any], cookie: str | None) -> tuple[str, str]:
+def judge(response: Response, expected: Expected, cookie: str | None) -> tuple[str, str]:
     """(arm that answered, why the answer doesn't count as one or ""); `cookie` is what the user sent."""
     claimed = response.headers.get("x-cutover-arm", "")
     if response.status >= 400:
@@ -124,13 +134,18 @@ def judge(response: Response, expected: dict[str, Any], cookie: str | None) -> t
         body = orjson.loads(response.body)
     except ValueError:
         return claimed, "the body is not JSON"
-    if not isinstance(body, dict) or any(body.get(name) != value for name, value in expected.items()):
+    if not isinstance(body, list) if expected is None else not _holds(body, expected):
         return claimed, "the answer belongs to another request"
-    if claimed != body.get("service"):
-        return claimed, f"X-Cutover-Arm is {claimed or 'missing'}, but {body.get('service')} answered"
+    answered = response.headers.get("x-standin")
+    if claimed != answered:
+        return claimed, f"X-Cutover-Arm is {claimed or 'missing'}, but {answered} answered"
     issued = response.cookies.get(COOKIE)
     if issued is None and cookie is None:
         return claimed, f"no {COOKIE} cookie was set"
     if issued is not None and cookie is not None and issued != cookie:
         return claimed, f"the {COOKIE} cookie changed"
     return claimed, ""
+
+
+def _holds(body: Any, expected: dict[str, Any]) -> bool:
+    return isinstance(body, dict) and all(body.get(name) == value for name, value in expected.items())

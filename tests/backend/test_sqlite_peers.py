@@ -28,8 +28,8 @@ from tests.backend.processes import SECRET, BackendProcess, running_backend
 pytestmark = pytest.mark.slow
 
 RATE = 200
-SECONDS = 10
-ROUNDS = 20
+SECONDS = 5
+ROUNDS = 6
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ class Crowd(Traffic):
     """Users who need no network: everybody who joined answers at once from canary."""
 
     def __init__(self) -> None:
-        super().__init__("127.0.0.1", 0, think=0.0)
+        super().__init__("127.0.0.1", 0, think=0.0, accounts=())
         self.events: list[str] = []
 
     def join(self, count: int) -> None:
