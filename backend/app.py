@@ -21,14 +21,18 @@ from .duck import Duck
 from .health.checks import Checks
 from .health.duckdb import duckdb_check
 from .health.grpc import grpc_server_check
+from .health.ingest import grpc_client_check, poller_check
 from .health.routes import routes as health_routes
 from .health.sqlite import sqlite_check
-from .ingest.ownership import Role, open_spans
+from .ingest.ownership import Ownership, Role
+from .ingest.progress import Progress
+from .ingest.shared_cursor import SharedCursor
 from .llm.playground import Playground, playground
 from .llm.routes import routes as llm_routes
 from .metrics import Metrics
 from .otel.routes import routes as otel_routes
 from .passwords import Passwords
+from .rpc.ingestion import Ingestion
 from .rpc.server import AuthServer
 from .sqlite import Sqlite
 from .users.routes import routes as user_routes
@@ -69,15 +73,27 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
             api_keys = ApiKeys(sqlite)
             auth_server = AuthServer(settings.auth_grpc_address, api_keys.validate, observe=metrics.grpc_served)
             checks.register("grpc_server", grpc_server_check(auth_server))
+            progress = Progress()
+            checks.register("grpc_client", grpc_client_check(progress))
+            checks.register("poller", poller_check(progress))
+            metrics.watch_ingestion(progress)
             async with (
                 Duck(metrics.duckdb_query) as duck,
+                SharedCursor(sqlite) as shared,
+                Ingestion(settings.ingestion_address, observe=metrics.grpc_called) as ingestion,
+                Ownership(settings, duck, ingestion, shared, progress, metrics.ingest_batch) as ownership,
                 auth_server,
                 playground(settings, metrics.registry) as llm,
             ):
-                role = await open_spans(duck, settings)
-                spans_path = settings.duckdb_path if role is Role.OWNER else settings.replica_path
-                metrics.watch_files({"sqlite": settings.sqlite_path, "duckdb": spans_path})
-                checks.register("duckdb", duckdb_check(duck, role.value), vital=True)
+                checks.register("duckdb", duckdb_check(duck, ownership), vital=True)
+                metrics.watch_files(
+                    {
+                        "sqlite": settings.sqlite_path,
+                        "duckdb": settings.duckdb_path,
+                        "replica": settings.replica_path,
+                    }
+                )
+                metrics.watch_role(lambda: ownership.role.value, [role.value for role in Role])
                 yield Parts(settings, metrics, checks, sqlite, duck, passwords, api_keys, llm)
 
 

@@ -43,8 +43,8 @@ _CONFIG: dict[str, Any] = {
     "autoload_known_extensions": False,
     "python_enable_replacements": False,
 }
-#: The parts of the schema; the Go backend, too, makes each table that isn't there.
-_TABLES = ("spans", "state_patches")
+#: The parts of the schema. The Go backend, too, makes each of the first two that isn't there; the others are ours.
+_TABLES = ("spans", "state_patches", "cutover_cursor", "cutover_quarantine")
 _HOLDER = re.compile(r"held in (.+?) \(PID (\d+)\)")
 
 T = TypeVar("T")

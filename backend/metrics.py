@@ -8,14 +8,15 @@ labels costs more than observing. Names are OpenTelemetry's where it has one.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, Info, ProcessCollector, disable_created_metrics
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 
 from .clock import Clock, wall
+from .ingest.progress import Progress
 from .sessions import Sessions
 from .version import VERSION
 
@@ -49,6 +50,13 @@ class Metrics:
         self.duckdb_query = _Timed("backend_duckdb_query_duration_seconds", "DuckDB", registry)
         self.grpc_served = _Called("rpc_server_call_duration_seconds", "Time that gRPC calls to us took.", registry)
         self.grpc_called = _Called("rpc_client_call_duration_seconds", "Time that gRPC calls by us took.", registry)
+        self._batch = Histogram(
+            "backend_ingest_batch_duration_seconds",
+            "Time from a batch of spans to its commit, decoding included.",
+            buckets=_QUERY_BUCKETS,
+            registry=registry,
+        )
+        self.ingest_batch = self._batch.observe
         gauge = Gauge("http_server_active_requests", "Requests in progress.", registry=registry)
         gauge.set_function(lambda: self.active)
         gauge = Gauge("backend_active_sessions", "Distinct users of the last 15 minutes.", registry=registry)
@@ -73,6 +81,16 @@ class Metrics:
         gauge = Gauge("backend_sqlite_connections", "Open SQLite connections.", ("state",), registry=self.registry)
         gauge.labels("busy").set_function(busy)
         gauge.labels("idle").set_function(lambda: of - busy())
+
+    def watch_ingestion(self, progress: Progress, clock: Clock = wall) -> None:
+        """Show how far the poller is."""
+        self.registry.register(_Ingestion(progress, clock))
+
+    def watch_role(self, role: Callable[[], str], of: Iterable[str]) -> None:
+        """Show which of the roles this backend has."""
+        gauge = Gauge("backend_duckdb_role", "1 for the role that the backend has.", ("role",), registry=self.registry)
+        for each in of:
+            gauge.labels(each).set_function(lambda each=each: float(role() == each))  # type: ignore[misc]
 
     def watch_files(self, files: Mapping[str, Path]) -> None:
         """Show the sizes of database files, journals and logs beside them included."""
@@ -108,6 +126,29 @@ class _Called:
 
     def __call__(self, method: str, code: str, seconds: float) -> None:
         self._histogram.labels(method, code).observe(seconds)
+
+
+class _Ingestion:
+    """Reads the poller's progress when somebody asks."""
+
+    def __init__(self, progress: Progress, clock: Clock) -> None:
+        self._progress = progress
+        self._clock = clock
+
+    def collect(self) -> Iterator[Metric]:
+        progress = self._progress
+        yield CounterMetricFamily("backend_ingest_spans", "Entries read and stored, bad ones too.", progress.spans)
+        yield CounterMetricFamily("backend_ingest_indexed", "Spans that were new in the file.", progress.indexed)
+        yield CounterMetricFamily("backend_ingest_quarantined", "Entries that were put aside.", progress.quarantined)
+        yield CounterMetricFamily("backend_ingest_polls", "Polls that ended well.", progress.polls)
+        errors = CounterMetricFamily("backend_ingest_errors", "Polls that failed.", labels=("error",))
+        for label, count in progress.errors.items():
+            errors.add_metric((label,), count)
+        yield errors
+        lag = GaugeMetricFamily("backend_ingest_lag_seconds", "How far the file is behind the log; absent if unknown.")
+        if (seconds := progress.lag(self._clock())) is not None:
+            lag.add_metric((), seconds)
+        yield lag
 
 
 class _Files:

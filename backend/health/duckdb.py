@@ -5,15 +5,20 @@ from __future__ import annotations
 from time import perf_counter
 
 from ..duck import Duck
+from ..ingest.ownership import Ownership
 from .checks import Check, Finding
 
 
-def duckdb_check(duck: Duck, role: str) -> Check:
-    """`role` as CUTOVER_DUCKDB_ROLE turned out: owner or follower."""
-
+def duckdb_check(duck: Duck, ownership: Ownership) -> Check:
     async def check() -> Finding:
         started = perf_counter()
-        await duck.read("duckdb_tables")
-        return Finding("ok", {"role": role, "read_seconds": round(perf_counter() - started, 6)})
+        await duck.read("cursor")
+        details: dict[str, object] = {
+            "role": ownership.role.value,
+            "read_seconds": round(perf_counter() - started, 6),
+        }
+        if ownership.holder is not None:
+            details["held_by"] = ownership.holder
+        return Finding("ok", details)
 
     return check

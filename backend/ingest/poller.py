@@ -1,8 +1,9 @@
 """Moves spans from the ingestion service to where they are stored, as fast as they come.
 
-One loop: read a batch after the sink's cursor, let the sink store it, again. It waits only when a batch wasn't full,
-or after an error. What a sink stores is its own business; it must commit a batch and its cursor together, since the
-poller may be stopped or killed between any two steps and starts again from the cursor.
+One loop: read a batch, let the sink store what is new in it, again. A poll starts at the sink's cursor or a little
+before it (overlap.py). It waits only when a batch wasn't full, or after an error. What a sink stores is its own
+business; it must commit a batch and its cursor together, since the poller may be stopped or killed between any two
+steps and starts again from the cursor.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from loguru import logger
 
 from ..clock import Clock, wall
 from ..errors import BackendError, IngestionError
+from .overlap import Overlap
 from .progress import Phase, Progress
 from .stored import Stored, key_time
 
@@ -44,7 +46,8 @@ class Sink(Protocol):
     async def store(self, spans: list[Stored]) -> None:
         """Store the rows of `spans`, put bad ones aside, and move the cursor to the last, in one transaction.
 
-        Storing an entry a second time changes nothing. Raises: nothing was stored.
+        They are in order, but may lie before the cursor, which never goes back. Storing an entry a second time changes
+        nothing. Raises: they must be stored again.
         """
 
 
@@ -73,6 +76,9 @@ class Poller:
         self._pause = pause
         self._chance = chance
         self._failures = 0
+        self._overlap = Overlap()
+        #: Where the next batch begins while the log isn't read to its end; None between polls.
+        self._position: bytes | None = None
 
     async def __aenter__(self) -> Poller:
         self._task = asyncio.create_task(self._run(), name="poller")
@@ -96,19 +102,27 @@ class Poller:
 
     async def _poll(self) -> bool:
         """One batch; True if more is there."""
+        start = self._position
+        if start is None:
+            start = self._overlap.start(self._sink.cursor())
+        self._position = None
         batch: list[Stored] = []
         try:
-            full = await self._read(batch)
+            full = await self._read(start, batch)
         except IngestionError:
             # What came before the error is good; a service that always breaks off would else never be passed.
             await self._store(batch)
+            if batch:
+                self._position = batch[-1].key
             raise
         await self._store(batch)
+        if full:
+            self._position = batch[-1].key
         return full
 
-    async def _read(self, batch: list[Stored]) -> bool:
-        """Fill `batch`; True if it is full."""
-        last, size = self._sink.cursor(), 0
+    async def _read(self, last: bytes, batch: list[Stored]) -> bool:
+        """Fill `batch` with what comes after `last`; True if it is full."""
+        size = 0
         async with aclosing(self._reader.read(last, self._batch_size)) as entries:
             async for entry in entries:
                 if entry.key <= last:
@@ -121,7 +135,8 @@ class Poller:
                     return True
         return len(batch) >= self._batch_size
 
-    async def _store(self, batch: list[Stored]) -> None:
+    async def _store(self, read: list[Stored]) -> None:
+        batch = self._overlap.unknown(read)
         if not batch:
             return
         storing = asyncio.create_task(self._sink.store(batch))
@@ -132,6 +147,7 @@ class Poller:
             if (error := storing.exception()) is not None:
                 logger.warning("the last batch was not stored, and will be read again: {}", error)
             raise
+        self._overlap.stored(batch)
         self._progress.spans += len(batch)
         self._progress.stored_until = key_time(batch[-1].key)
 
@@ -148,6 +164,7 @@ class Poller:
     def _failed(self, error: Exception) -> float:
         """Take note; the seconds to wait."""
         progress = self._progress
+        self._overlap.again()
         if isinstance(error, BackendError):
             label, text = error.label, str(error)
             if text != progress.error:

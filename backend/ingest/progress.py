@@ -25,6 +25,9 @@ class Progress:
     #: Entries handed to the sink, bad spans among them, and polls that ended well.
     spans: int = 0
     polls: int = 0
+    #: Spans that were new, and entries that were put aside.
+    indexed: int = 0
+    quarantined: int = 0
     #: Failed polls by the label of their error.
     errors: Counter[str] = field(default_factory=Counter)
     #: When a poll last ended well.

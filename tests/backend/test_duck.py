@@ -258,7 +258,7 @@ async def test_a_held_file(tmp_path: Path, role: str, found: Role | None) -> Non
                 with pytest.raises(HeldError, match=rf"process {pid}\b.*CUTOVER_DUCKDB_ROLE=follower"):
                     await open_spans(duck, load({}, environment))
             else:
-                assert await open_spans(duck, load({}, environment)) is found
+                assert (await open_spans(duck, load({}, environment))).role is found
                 assert (tmp_path / "cutover_replica" / "otel_data.db").exists()
                 assert await count(duck) == 0
 
@@ -266,7 +266,7 @@ async def test_a_held_file(tmp_path: Path, role: str, found: Role | None) -> Non
 async def test_a_free_file_is_owned(tmp_path: Path) -> None:
     settings = load({}, {"DUCKDB_PATH": str(tmp_path / "otel_data.db"), "JUNJO_SESSION_SECRET": "x"})
     async with Duck() as duck:
-        assert await open_spans(duck, settings) is Role.OWNER
+        assert (await open_spans(duck, settings)).role is Role.OWNER
         assert not settings.replica_path.exists()
 
 

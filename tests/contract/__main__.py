@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.contract.ours import Ours
 from tests.contract.replay import Outcome, replay
 from tests.contract.steps import Record
+from tests.standins.providers import running_providers
 
 
 class Running:
@@ -36,7 +37,11 @@ def outcomes(url: str | None, phases: list[str]) -> Iterator[Outcome]:
     if url is not None:
         yield from replay(record, Running(url), phases)
         return
-    with tempfile.TemporaryDirectory() as folder, Ours(Path(folder)) as target:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_providers() as providers,
+        Ours(Path(folder), providers.environment()) as target,
+    ):
         yield from replay(record, target, phases)
 
 

@@ -14,26 +14,16 @@ import pytest
 from tests.contract.ours import Ours
 from tests.contract.replay import Outcome, replay
 from tests.contract.steps import Record, Step
-from tests.standins.providers import Providers, running_providers
+from tests.standins.providers import running_providers
 
 RECORD = Record.load()
 STEPS = [step for step in RECORD.steps if step.phase == "2"]
 
 
-class Playground(Ours):
-    """Our backend, led to the stand-in providers."""
-
-    def __init__(self, folder: Path, providers: Providers) -> None:
-        super().__init__(folder)
-        self._providers = providers
-
-    def enter(self, phase: str, environment: dict[str, str]) -> None:
-        super().enter(phase, self._providers.environment() | environment)
-
-
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Outcome]]:
-    with running_providers() as providers, Playground(tmp_path_factory.mktemp("contract"), providers) as target:
+    folder: Path = tmp_path_factory.mktemp("contract")
+    with running_providers() as providers, Ours(folder, providers.environment()) as target:
         yield {outcome.step.id: outcome for outcome in replay(RECORD, target, ["2"])}
 
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 
 
 class Memory:
-    """A sink in memory that says when it has grown."""
+    """A sink in memory that says when it has grown; what it has already it leaves out, as the real one does."""
 
     def __init__(self) -> None:
         self.spans: list[Stored] = []
@@ -32,7 +32,8 @@ class Memory:
 
     async def store(self, spans: list[Stored]) -> None:
         async with self._grown:
-            self.spans += spans
+            known = {entry.key for entry in self.spans}
+            self.spans += [entry for entry in spans if entry.key not in known]
             self._grown.notify_all()
 
     async def until(self, count: int) -> None:

@@ -1,0 +1,1 @@
+DELETE FROM cutover_quarantine WHERE key IN (SELECT unnest($key::BLOB[]));
