@@ -72,6 +72,14 @@ CLIENT_KINDS: Final = (
 
 #: Added to the code of an answer that broke off after its head was sent.
 ABORTED: Final = 1000
+#: A request that waits for its answer longer than this is counted as overdue at once, under this code of its own: a
+#: canary that hangs must not be seen only when its timeouts end.
+OVERDUE_SECONDS: Final = 5.0
+OVERDUE: Final = 2000
+#: Added to the code of a request that was counted as overdue before.
+LATE: Final = 4000
+#: What `Totals.series` calls the code of overdue requests.
+NO_CODE: Final = "0"
 
 #: Gauges of one worker.
 CLIENTS: Final = 0
@@ -100,7 +108,10 @@ _CLIENT_CELL: Final = {kind: COUNTERS + CLIENT_ERRORS + number for number, kind 
 
 
 class SeriesKey(NamedTuple):
-    """Labels of one request series, as text; `aborted` are answers that broke off after their head."""
+    """Labels of one request series, as text.
+
+    `aborted` are answers that broke off after their head; `late` are requests that were counted as overdue before.
+    """
 
     arm: str
     assigned_by: str
@@ -108,6 +119,7 @@ class SeriesKey(NamedTuple):
     code: str
     route: str
     aborted: bool = False
+    late: bool = False
 
 
 class Counters:
@@ -213,18 +225,24 @@ class Totals:
     def __init__(self, table: Table) -> None:
         self._blocks = [table.block(index) for index in range(BLOCKS)]
 
-    def series(self) -> dict[SeriesKey, int]:
+    def series(self, waits: bool = False) -> dict[SeriesKey, int]:
         """Labels → all cells of the series as one integer of 64-bit lanes; add them up first, then `unpack`.
 
-        Integers add up lane by lane many times faster than lists of a thousand cells do.
+        Integers add up lane by lane many times faster than lists of a thousand cells do. With `waits`, overdue
+        requests are there, too, and late ones apart.
         """
         found: dict[SeriesKey, int] = {}
         for block in self._blocks:
             for number, packed in _directory(block):
                 arm, by, method, code, route = _unpack(packed)
-                aborted, code = divmod(code, ABORTED)
+                if code == OVERDUE and not waits:
+                    continue
+                late, code = divmod(code, LATE)
+                aborted = ABORTED <= code < OVERDUE
                 name = method.decode() or OTHER
-                key = SeriesKey(ARMS[arm], ASSIGNED_BY[by], name, str(code), route, bool(aborted))
+                key = SeriesKey(
+                    ARMS[arm], ASSIGNED_BY[by], name, str(code % ABORTED), route, aborted, waits and bool(late)
+                )
                 start = block.series_base(number) * 8
                 cells = int.from_bytes(block.octets[start : start + SERIES_CELLS * 8], "little")
                 found[key] = found.get(key, 0) + cells

@@ -9,7 +9,7 @@ import enum
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from ..counters import ABORTED, FALLBACKS, RETRIES, UPGRADES
+from ..counters import ABORTED, FALLBACKS, LATE, OVERDUE, OVERDUE_SECONDS, RETRIES, UPGRADES
 from ..errors import UpstreamError
 from ..split import CANARY, FALLBACK, STABLE
 from ..wire.body import LAST_CHUNK, chunk
@@ -62,6 +62,7 @@ class Exchange:
         "_core",
         "_held",
         "_interims",
+        "_late",
         "_pieces",
         "_prefix",
         "_request_id",
@@ -98,6 +99,7 @@ class Exchange:
         self.tried: tuple[Endpoint, ...] = ()
         self._retried = False
         self._interims = 0
+        self._late = 0  # LATE once it was counted as overdue
         self._status = 0
         self._pieces = 0  # passed on since `has_moved` was asked
         self._chunked = False  # the answer's body goes to the client chunked
@@ -200,6 +202,22 @@ class Exchange:
             self._connect(False)
             return
         self.refuse(error.status, error.label, str(error))
+
+    def wait(self) -> float:
+        """Seconds that the upstream has for its first byte, until something happens."""
+        first_byte = self.first_byte
+        if first_byte <= OVERDUE_SECONDS:
+            return first_byte
+        return first_byte - OVERDUE_SECONDS if self._late else OVERDUE_SECONDS
+
+    def overdue(self) -> bool:
+        """That wait is over. True when there is another one; the request counts as overdue from now on."""
+        if self._late or self.first_byte <= OVERDUE_SECONDS or not self.body_done:
+            return False
+        self._late = LATE
+        duration = int(OVERDUE_SECONDS * 1e6)
+        self._core.counters.observe(self.arm, self._by, self.request.method, OVERDUE, self._rule.label, duration)
+        return True
 
     # Towards the client.
 
@@ -321,7 +339,9 @@ class Exchange:
 
     def _observe(self, status: int, now: float) -> None:
         duration = int((now - self._started) * 1e6)
-        self._core.counters.observe(self.arm, self._by, self.request.method, status, self._rule.label, duration)
+        self._core.counters.observe(
+            self.arm, self._by, self.request.method, status + self._late, self._rule.label, duration
+        )
 
 
 def _chunks(payload: bytes, done: bool) -> bytes:

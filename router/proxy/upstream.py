@@ -113,7 +113,7 @@ class Upstream:
         """Send a request's head and what there is of its body; `whole` when nothing follows."""
         self._exchange = exchange
         self.state = HEAD
-        self.deadline = self._core.now + exchange.first_byte
+        self.deadline = self._core.now + (exchange.wait() if whole else exchange.first_byte)
         self.transport.write(data)
         if not whole:
             # A write that fails in mid-upload drops the socket with the answer that explains why still in it; a
@@ -122,8 +122,9 @@ class Upstream:
 
     def send(self, data: bytes) -> None:
         """More of the request's body."""
-        if self._exchange is not None and self.state is HEAD:
-            self.deadline = self._core.now + self._exchange.first_byte
+        exchange = self._exchange
+        if exchange is not None and self.state is HEAD:
+            self.deadline = self._core.now + (exchange.wait() if exchange.body_done else exchange.first_byte)
         self.transport.write(data)
 
     def close(self) -> None:
@@ -142,6 +143,9 @@ class Upstream:
 
     def expire(self, now: float) -> None:
         exchange, answering = self._exchange, self.state is BODY
+        if exchange is not None and self.state is HEAD and exchange.overdue():
+            self.deadline += exchange.wait()
+            return
         self.close()
         if exchange is not None:
             if answering:

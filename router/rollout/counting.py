@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from ..counters import ASSIGNED_BY, FALLBACK, OVERRIDE, SeriesKey, unpack
+from ..counters import ASSIGNED_BY, FALLBACK, NO_CODE, OVERRIDE, SeriesKey, unpack
 from ..histogram import CELLS
 from ..table import ARMS, CANARY, STABLE
 from .evidence import Arm
@@ -48,20 +48,26 @@ def by_route(series: Series) -> dict[str, tuple[Arm, Arm]]:
 class _Sum:
     """Adds up series of one arm."""
 
-    __slots__ = ("_answered", "_client_errors", "_failed", "_trials", "_unauthorized")
+    __slots__ = ("_answered", "_client_errors", "_failed", "_late", "_overdue", "_trials", "_unauthorized")
 
     def __init__(self) -> None:
         self._answered = 0  # packed cells
         self._trials = self._failed = self._client_errors = self._unauthorized = 0
+        self._overdue = self._late = 0
 
     def add(self, key: SeriesKey, packed: int) -> None:
         count = sum(unpack(packed)[:CELLS])
+        if key.code == NO_CODE:
+            self._overdue += count
+            return
         code = int(key.code)
         self._trials += count
         if key.aborted or code >= 500 or key.assigned_by == _FALLBACK:
             self._failed += count
             return
         self._answered += packed
+        if key.late:
+            self._late += count
         if 400 <= code < 499:  # 499 is a client that left, which says nothing of the answer
             self._client_errors += count
         if code == 401:
@@ -69,4 +75,6 @@ class _Sum:
 
     def arm(self) -> Arm:
         cells = unpack(self._answered)[:CELLS] if self._answered else ()
-        return Arm(self._trials, self._failed, self._client_errors, self._unauthorized, cells)
+        return Arm(
+            self._trials, self._failed, self._client_errors, self._unauthorized, cells, self._overdue, self._late
+        )

@@ -306,7 +306,7 @@ class Rollouts:
         now = self._clock.monotonic()
         seconds, self._looked = min(now - self._looked, LONGEST), now
         totals, table = self._control.totals, self._control.table
-        series = totals.series()
+        series = totals.series(waits=True)
         new = difference(self._counted, series)
         self._counted = series
         refused = self._connects_failed()
@@ -333,7 +333,7 @@ class Rollouts:
 
     def _begin_interval(self) -> None:
         """Forget what was counted before."""
-        self._counted = self._control.totals.series()
+        self._counted = self._control.totals.series(waits=True)
         self._refused = self._connects_failed()
         self._looked = self._clock.monotonic()
 

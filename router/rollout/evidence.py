@@ -14,7 +14,8 @@ class Arm:
     """Requests of one arm that ended in an interval.
 
     `failed`: 5xx, no answer, a truncated one, or one that stable had to give in its place. `cells`: how long the
-    others took, as counts of histogram.EDGES.
+    others took, as counts of histogram.EDGES. `overdue` requests have waited for counters.OVERDUE_SECONDS and go on
+    waiting; `late` are those in `cells` that were overdue in an interval before.
     """
 
     trials: int = 0
@@ -22,6 +23,8 @@ class Arm:
     client_errors: int = 0
     unauthorized: int = 0
     cells: Sequence[int] = ()
+    overdue: int = 0
+    late: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ..counters import OVERDUE_SECONDS
 from ..histogram import CELLS, EDGES, quantile
-from .evidence import Interval, Reading, Verdict
+from .evidence import Arm, Interval, Reading, Verdict
 from .plan import Latency, Step
 from .shares import ShareState, ShareTest, Tally, idle
 
@@ -20,6 +21,8 @@ from .shares import ShareState, ShareTest, Tally, idle
 HALF_SECONDS = 1800.0
 #: Requests of stable before its quantile is a limit for the canary.
 QUANTILE_MIN = 200
+
+_OVERDUE_CELL = bisect_left(EDGES, round(OVERDUE_SECONDS * 1e6))
 
 #: Histogram cells by number, without empty ones.
 Cells = dict[int, int]
@@ -86,10 +89,10 @@ class LatencyGate:
     def update(self, interval: Interval) -> None:
         stable, canary = interval.arms(self.gate.route)
         if self._fixed is not None and self.gate.max is not None:
-            self._fixed.update(_slow(canary.cells, stable.cells, self.gate.max))
+            self._fixed.update(_slow(canary, stable, self.gate.max))
         limit = self._hour.limit(self.gate.quantile)
         if self._compared is not None and limit is not None:
-            self._compared.update(_slow(canary.cells, stable.cells, limit))
+            self._compared.update(_slow(canary, stable, limit))
         self._hour.add(interval.seconds, stable.cells)
         _add(self._canary, canary.cells)
         _add(self._stable, stable.cells)
@@ -118,10 +121,19 @@ class LatencyGate:
         )
 
 
-def _slow(canary: Sequence[int], stable: Sequence[int], limit: float) -> Tally:
-    """Trials above the histogram edge at or above `limit` seconds."""
+def _slow(canary: Arm, stable: Arm, limit: float) -> Tally:
+    """Trials above the histogram edge at or above `limit` seconds.
+
+    Below `OVERDUE_SECONDS` an overdue request is a slow trial at once, and no trial any more when it ends.
+    """
     first = bisect_left(EDGES, round(limit * 1e6)) + 1
-    return Tally(sum(canary), sum(canary[first:]), sum(stable), sum(stable[first:]))
+    early = first <= _OVERDUE_CELL
+
+    def count(arm: Arm) -> tuple[int, int]:
+        more = arm.overdue - arm.late if early else 0
+        return sum(arm.cells) + more, sum(arm.cells[first:]) + more
+
+    return Tally(*count(canary), *count(stable))
 
 
 def _add(cells: Cells, more: Sequence[int]) -> None:

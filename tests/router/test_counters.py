@@ -6,14 +6,17 @@ import pytest
 from xxhash import xxh3_64_intdigest
 
 from router.counters import (
+    ABORTED,
     ACTIVE,
     CLIENT_KINDS,
     ERROR_KINDS,
     FALLBACK,
     FALLBACKS,
     IDENTITY,
+    LATE,
     NEW,
     OTHER,
+    OVERDUE,
     RETRIES,
     Counters,
     SeriesKey,
@@ -33,6 +36,24 @@ def test_one_request_is_one_count_and_its_time(table: Table) -> None:
     ((key, cells),) = _series(table).items()
     assert key == SeriesKey("canary", "identity", "GET", "200", "/a")
     assert (sum(cells[:CELLS]), cells[CELLS]) == (1, 1500)
+
+
+def test_overdue_requests_are_apart_and_late_ones_only_when_asked(table: Table) -> None:
+    counters = Counters(table.block(0))
+    for code in (OVERDUE, LATE + 200, 200, LATE + ABORTED + 200):
+        counters.observe(CANARY, IDENTITY, b"GET", code, "/a", 10)
+
+    def seen(waits: bool) -> list[tuple[str, bool, bool, int]]:
+        series = Totals(table).series(waits)
+        return sorted((key.code, key.aborted, key.late, sum(unpack(cells)[:CELLS])) for key, cells in series.items())
+
+    assert seen(False) == [("200", False, False, 2), ("200", True, False, 1)]
+    assert seen(True) == [
+        ("0", False, False, 1),
+        ("200", False, False, 1),
+        ("200", False, True, 1),
+        ("200", True, True, 1),
+    ]
 
 
 def test_workers_add_up(table: Table) -> None:

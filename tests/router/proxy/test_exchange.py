@@ -350,3 +350,60 @@ async def test_head_gets_no_body(wire: Wire) -> None:
     _, answer = await wire.serve(client, get(), ok(b"a body"))
     assert answer.endswith(b"a body")
     assert len(wire.upstreams) == 1
+
+
+# Requests that wait too long are counted while they wait.
+
+
+def waits(wire: Wire) -> list[tuple[str, str, bool]]:
+    """(arm, code, late) of every request, overdue ones under no code."""
+    return sorted((key.arm, key.code, key.late) for key in wire.totals.series(waits=True))
+
+
+async def test_a_wait_is_counted_once_when_it_is_overdue(canary: Wire) -> None:
+    client = canary.client()
+    upstream = await canary.ask(client, get())
+    await canary.later(4.9)
+    assert waits(canary) == []
+    await canary.later(5.1)
+    await canary.later(20)
+    assert waits(canary) == [("canary", "0", False)]
+    assert canary.counted() == []
+    upstream.send(ok())
+    await canary.settle()
+    assert status(client) == b"200"
+    assert waits(canary) == [("canary", "0", False), ("canary", "200", True)]
+    assert canary.counted() == [("canary", "identity", "200")]
+
+
+async def test_an_overdue_wait_still_ends_at_its_timeout(canary: Wire) -> None:
+    client = canary.client()
+    await canary.ask(client, get())
+    await canary.later(5.1)
+    await canary.later(59)
+    assert status(client) == b""
+    await canary.later(60.2)
+    assert status(client) == b"504"
+    assert waits(canary) == [("canary", "0", False), ("canary", "504", True)]
+
+
+async def test_a_body_that_is_still_coming_is_not_the_upstreams_wait(canary: Wire) -> None:
+    client = canary.client()
+    whole = post(b"abcdef")
+    upstream = await canary.ask(client, whole[:-3])
+    await canary.later(20)
+    assert waits(canary) == []
+    client.send(whole[-3:])
+    await canary.settle()
+    upstream.send(ok())
+    await canary.settle()
+    assert waits(canary) == [("canary", "200", False)]
+
+
+async def test_short_timeouts_are_never_overdue(make_wire: MakeWire) -> None:
+    wire = make_wire(weight=ALL, timeouts={"first_byte": 3})
+    client = wire.client()
+    await wire.ask(client, get())
+    await wire.later(3.1)
+    assert status(client) == b"504"
+    assert waits(wire) == [("canary", "504", False)]

@@ -10,7 +10,7 @@ import pytest
 
 from router.config import Route, Settings
 from router.control import Control
-from router.counters import ABORTED, FALLBACK, IDENTITY, OVERRIDE, Counters
+from router.counters import ABORTED, FALLBACK, IDENTITY, OVERDUE, OVERRIDE, Counters
 from router.errors import RefusedError, StoreError
 from router.rollout.driver import TICK, Rollouts
 from router.rollout.plan import Plan
@@ -119,6 +119,17 @@ async def test_what_counts_against_the_canary(world: World, code: int, arm: int,
     world.traffic(30, 30, arm, code, by)
     await world.pass_time(TICK)
     assert (world.phase == "rolled_back") is ends
+
+
+async def test_a_hung_canary_is_rolled_back_while_its_requests_wait(world: World) -> None:
+    await begin(world, gate=[{"metric": "latency", "max": "500ms"}])
+    await world.pass_time(1, requests=200)
+    for _ in range(30):
+        world.counters.observe(CANARY, IDENTITY, b"GET", OVERDUE, "/a", 5_000_000)
+    await world.pass_time(TICK)
+    assert (world.phase, world.weight()) == ("rolled_back", 0)
+    _, explanation = await world.rollouts.explain(2)
+    assert explanation.holds
 
 
 async def test_no_traffic_holds_and_says_why(world: World) -> None:

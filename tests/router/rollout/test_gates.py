@@ -290,3 +290,21 @@ def test_a_stable_that_was_never_asked_is_said() -> None:
 def test_nothing_compared_is_said() -> None:
     reading = only(judge({"metric": "mismatch", "max": 0.001}))
     assert (reading.verdict, reading.words) == ("hold", "no answers have been compared in this step")
+
+
+@pytest.mark.parametrize(("limit", "slow"), [(0.5, 1), (4.9, 1), (5, 0), (20, 0)])
+def test_an_overdue_request_is_one_slow_trial(limit: float, slow: int) -> None:
+    """At once where the limit is lower than that wait, else when it ends; never twice."""
+    found = judge({"metric": "latency", "max": limit})
+    found.update(Interval(1.0, Arm(), Arm(10, cells=took(*[0.1] * 10), overdue=1)))
+    words = only(found).words
+    assert f"{slow} of {10 + slow} canary requests" in words
+    found.update(Interval(1.0, Arm(), Arm(1, cells=took(30.0), late=1)))
+    assert "1 of 11 canary requests" in only(found).words
+
+
+def test_a_hung_canary_fails_before_anything_times_out() -> None:
+    found = judge({"metric": "latency", "max": 0.5, "relative": 1.25}, {"metric": "errors", "max": 0.01})
+    found.update(times([0.01] * 200, [0.01] * 1000))
+    found.update(Interval(1.0, Arm(180, cells=took(*[0.01] * 180)), Arm(overdue=20)))
+    assert found.readings(CANARY)[0].verdict == "fail"
