@@ -72,9 +72,11 @@ def _interruptible() -> Iterator[None]:
     """Let a termination or a closed terminal end the demo as Ctrl-C does, so that it cleans up."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        signal.raise_signal(signal.SIGINT)
+        raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    # SIGINT too: a shell that starts the demo in the background has it ignored.
+    endings = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in endings}
     try:
         yield
     finally:
