@@ -317,15 +317,18 @@ class Control:
         return Entry(self._clock.time(), actor, action, reason, before, after, outcome)
 
     def _heed_workers(self) -> None:
-        """A table taken over from a killed supervisor may hold a weight that was lowered but couldn't be saved."""
+        """A table taken over from a killed supervisor may hold a weight that was lowered but couldn't be saved.
+
+        An older one is what the supervisor was killed before it could replace.
+        """
         found = self.table.read()
         if found is None or found[0] == 0 or found[1].salt != self._state.salt:
             return
-        if found[1].weight < self._state.weight:
+        if found[1].weight < self._state.weight and found[1].revision > self.revision:
             before, after = self.percent, status.percent(found[1].weight)
             reason = "the workers were found with a lower weight than the saved one"
             entry = self._entry("router", "weight", reason, {"percent": before}, {"percent": after})
-            self._state = replace(self._state, weight=found[1].weight, revision=self.revision + 1)
+            self._state = replace(self._state, weight=found[1].weight, revision=found[1].revision + 1)
             self._journal.keep(self._state, entry)
             logger.warning("weight {:g}% instead of the saved {:g}%: {}", after, before, reason)
 
@@ -341,7 +344,8 @@ class Control:
             ) from None
 
     def _publish(self) -> None:
-        self.table.publish(Routing(self._state.weight, self._state.salt, _dump(self._routes)))
+        state = self._state
+        self.table.publish(Routing(state.weight, state.salt, _dump(self._routes), state.revision))
 
 
 def _pinned(routes: Sequence[Route], labels: Sequence[str]) -> tuple[Route, ...]:

@@ -26,7 +26,7 @@ from .errors import TableError
 from .histogram import CELLS
 
 MAGIC: Final = 0x6375746F76657231  # "cutover1"
-VERSION: Final = 3
+VERSION: Final = 4
 
 STABLE: Final = 0
 CANARY: Final = 1
@@ -45,6 +45,7 @@ GENERATION: Final = 2
 _WEIGHT: Final = 3
 _SALT: Final = 4
 _ROUTES_LENGTH: Final = 5
+_REVISION: Final = 6
 UP: Final = 16  # + arm * ENDPOINTS + index: 1 up, 0 down
 
 _HEADER_BYTES: Final = 4096
@@ -78,11 +79,15 @@ assert BLOCK_BYTES % 4096 == 0
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """One state of the split: `weight` in hundredths of a percent, `salt` 64 bits, `routes` a JSON array."""
+    """One state of the split: `weight` in hundredths of a percent, `salt` 64 bits, `routes` a JSON array.
+
+    `revision` is that of the state it came from; workers don't care.
+    """
 
     weight: int
     salt: int
     routes: bytes
+    revision: int = 0
 
 
 class Block:
@@ -149,6 +154,7 @@ class Table:
         self.header[_WEIGHT] = routing.weight
         self.header[_SALT] = routing.salt
         self.header[_ROUTES_LENGTH] = len(routing.routes)
+        self.header[_REVISION] = routing.revision
         self.memory[_HEADER_BYTES : _HEADER_BYTES + len(routing.routes)] = routing.routes
         self.header[GENERATION] = odd + 1
         return odd + 1
@@ -158,7 +164,7 @@ class Table:
         header = self.header
         generation = header[GENERATION]
         routes = bytes(self.memory[_HEADER_BYTES : _HEADER_BYTES + min(header[_ROUTES_LENGTH], ROUTES_BYTES)])
-        routing = Routing(header[_WEIGHT], header[_SALT], routes)
+        routing = Routing(header[_WEIGHT], header[_SALT], routes, header[_REVISION])
         if generation & 1 or header[GENERATION] != generation:
             return None
         return generation, routing

@@ -2,7 +2,7 @@
 
 Each request has an id of its own that the upstream (upstream.py) repeats; an answer to somebody else's request is the
 failure ``wrong``. Some clients keep their connection, the others connect anew each time. Every client is one user with
-one cookie, so its arm is known from its first answer on.
+one cookie, so its arm is known from its first answer on, unless more `users` are asked for.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class Load:
         methods: Sequence[str],
         target: str,
         tls: ssl.SSLContext | None,
+        users: int,
     ) -> None:
         self.events: list[Event] = []
         self._port = port
@@ -69,6 +70,7 @@ class Load:
         self._methods = methods
         self._target = target
         self._tls = tls
+        self._users = users
         self._stopping = False
         self._rng = random.Random(1)
         self._grown = threading.Condition()
@@ -137,7 +139,8 @@ class Load:
 
     async def _ask(self, connection: Connection, client: int, unique: str, method: str) -> tuple[Answer, str]:
         body = json.dumps({"for": unique, "filling": "x" * 64}).encode() if method in ("PUT", "POST") else b""
-        answer = await connection.ask(request(method, self._target, unique, f"user-{client}", body))
+        user = self._rng.randrange(self._users) if self._users else client
+        answer = await connection.ask(request(method, self._target, unique, f"user-{user}", body))
         if answer.status != 200:
             raise Failed(str(answer.status))
         try:
@@ -170,9 +173,13 @@ def running_load(
     methods: Sequence[str] = MIX,
     target: str = "/api/items/1",
     tls: ssl.SSLContext | None = None,
+    users: int = 0,
 ) -> Iterator[Load]:
-    """A load that has begun; leaving the block lets every client finish its request."""
-    load = Load(port, kept, fresh, think, methods, target, tls)
+    """A load that has begun; leaving the block lets every client finish its request.
+
+    With `users` each request is of any of so many users, else each client is one.
+    """
+    load = Load(port, kept, fresh, think, methods, target, tls, users)
     load.start()
     try:
         yield load

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -46,6 +48,18 @@ class Upstream:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line.startswith("ready "), f"upstream {self.name} didn't start: {line!r}"
+
+    def misbehave(self, fault: str, every: int = 1) -> int:
+        """Change the fault; how many requests there were since the last change."""
+        return self._ask(f"/fault?name={fault}&every={every}")
+
+    def count(self) -> int:
+        """Requests since the last change of the fault, health checks left out."""
+        return self._ask("/fault")
+
+    def _ask(self, path: str) -> int:
+        with urllib.request.urlopen(self.url + path, timeout=HANG) as answer:
+            return int(json.load(answer)["body"])
 
     def kill(self) -> None:
         """SIGKILL, and wait until its sockets are gone."""

@@ -1,8 +1,9 @@
 """An upstream process that repeats each request's id, and misbehaves in one chosen way.
 
 ``python -m tests.faults.upstream --port 0 --name canary --fault reset-body`` prints one line with its port when it
-accepts. /ping is always answered well: these are faults that health checks don't see. Well-behaved services with
-product endpoints are tests/standins; this one is for what goes wrong on the wire.
+accepts; GET /fault?name=hang&every=2 changes the fault while it runs, and is answered with how many requests there
+were since the last change. /ping is always answered well: these are faults that health checks don't see. Well-behaved
+services with product endpoints are tests/standins; this one is for what goes wrong on the wire.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 PIECE = bytes(256 * 1024)
-SLOW_SECONDS = 0.3
+SLOW_SECONDS, STRETCH_SECONDS = 0.3, 0.04
 #: How long after an answer what doesn't belong there is sent: the connection lies idle then, or is used again.
 LATE_SECONDS = 0.002
 #: What a slow sink takes, in bytes at a time and seconds between.
@@ -73,6 +74,11 @@ class Service:
         if request.path == "/late":
             await self._send_late(request, writer)
             writer.write(self._echo(request, ""))
+            return
+        if request.path == "/fault":
+            writer.write(self._echo(request, str(self._count)))
+            if request.query:
+                self._fault, self._every, self._count = FAULTS[request.query["name"][0]], request.number("every"), 0
             return
         body = (await reader.readexactly(request.length)).decode()
         if request.path == "/slow":
@@ -152,6 +158,15 @@ async def _slow(answer: bytes, _: asyncio.StreamReader, writer: asyncio.StreamWr
     writer.write(answer)
 
 
+async def _stretch(answer: bytes, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(STRETCH_SECONDS)
+    writer.write(answer)
+
+
+async def _error(answer: bytes, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(answer.replace(b" 200 OK", b" 500 Internal Server Error", 1))
+
+
 async def _close_after(answer: bytes, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(answer)
     writer.close()
@@ -193,6 +208,8 @@ FAULTS: dict[str, Fault] = {
     "none": _well,
     "hang": _hang,
     "slow": _slow,
+    "stretch": _stretch,
+    "error": _error,
     "close-after": _close_after,
     "stray": _stray,
     "twice": _twice,

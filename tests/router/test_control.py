@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -245,3 +246,17 @@ async def test_status_tells_what_was_counted(control: Control, table: Table, clo
 def test_a_fingerprint_does_not_give_the_salt_away() -> None:
     assert fingerprint(1) != fingerprint(2)
     assert len(fingerprint(2**64 - 1)) == 12
+
+
+@pytest.mark.parametrize(
+    ("revision", "percent"), [(99, 5), (1, 20)], ids=["lowered, not saved", "killed before it was published"]
+)
+async def test_what_the_workers_have_counts_when_it_is_newer(
+    settings: Settings, table: Table, store: Store, clock: FakeClock, control: Control, revision: int, percent: float
+) -> None:
+    await control.set_weight(20, "operator", "up")
+    table.publish(replace(_routing(table), weight=500, revision=revision))
+    taken_over = Control(settings, table, store, clock)
+    await taken_over.open()
+    assert taken_over.percent == percent
+    assert (_routing(table).weight, _routing(table).revision) == (percent * 100, taken_over.revision)
