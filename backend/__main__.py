@@ -31,4 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Everything is closed by now. Taking the interpreter apart, too, makes duckdb's binding print pages about "leaks".
+    os._exit(code)

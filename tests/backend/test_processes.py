@@ -15,3 +15,4 @@ def test_the_backend_answers_and_logs(backend_process: BackendProcess) -> None:
 
 def test_a_signal_is_a_clean_end(backend_process: BackendProcess) -> None:
     assert backend_process.stop() == 0
+    assert not [line for line in backend_process.lines if "level" not in line], "something was printed beside the log"
