@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 from starlette.routing import Route
 
+from .admin.routes import routes as admin_routes
 from .api_keys.routes import routes as api_key_routes
 from .api_keys.service import ApiKeys
 from .auth.cookie import SessionCookie
@@ -26,6 +27,7 @@ from .health.routes import routes as health_routes
 from .health.sqlite import sqlite_check
 from .ingest.ownership import Ownership, Role
 from .ingest.progress import Progress
+from .ingest.quarantine import Quarantine
 from .ingest.shared_cursor import SharedCursor
 from .llm.playground import Playground, playground
 from .llm.routes import routes as llm_routes
@@ -52,6 +54,7 @@ class Parts:
     checks: Checks
     sqlite: Sqlite
     duck: Duck
+    ownership: Ownership
     passwords: Passwords
     api_keys: ApiKeys
     playground: Playground
@@ -94,7 +97,7 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
                     }
                 )
                 metrics.watch_role(lambda: ownership.role.value, [role.value for role in Role])
-                yield Parts(settings, metrics, checks, sqlite, duck, passwords, api_keys, llm)
+                yield Parts(settings, metrics, checks, sqlite, duck, ownership, passwords, api_keys, llm)
 
 
 def build(parts: Parts) -> Edge:
@@ -108,6 +111,7 @@ def build(parts: Parts) -> Edge:
         *user_routes(Users(parts.sqlite, parts.passwords)),
         *api_key_routes(parts.api_keys),
         *otel_routes(parts.duck),
+        *admin_routes(settings.admin_token, parts.ownership, Quarantine(parts.duck)),
         *llm_routes(parts.playground),
     ]
     return Edge(Routes(routes), Cors(settings.allow_origins), cookie.open, wall, parts.metrics)

@@ -29,12 +29,13 @@ T = TypeVar("T")
 class Duck:
     """At most one open file. `observe(name, seconds)` is called after every statement, from any thread."""
 
-    def __init__(self, observe: Observe = lambda name, took: None) -> None:
+    def __init__(self, observe: Observe = lambda name, took: None, beside: Duck | None = None) -> None:
+        """With the threads of the one that it is `beside`, or its own."""
         self._observe = observe
         self._file: File | None = None
         self._arrived = asyncio.Event()
-        self._writer = ThreadPoolExecutor(1, "duck-writer")
-        self._readers = ThreadPoolExecutor(READERS, "duck-reader")
+        self._writer: ThreadPoolExecutor = beside._writer if beside else ThreadPoolExecutor(1, "duck-writer")
+        self._readers: ThreadPoolExecutor = beside._readers if beside else ThreadPoolExecutor(READERS, "duck-reader")
 
     async def __aenter__(self) -> Duck:
         return self
@@ -63,6 +64,24 @@ class Duck:
         self._arrived.clear()
         await file.drain()
         await self._in_writer(file.close)
+
+    async def beside(self, path: Path) -> Duck:
+        """Another file, open at the same time: `take` puts it into use, its `close` lets it go.
+
+        Raises:
+            HeldError, StartError: as `open`.
+        """
+        other = Duck(self._observe, self)
+        await other.open(path)
+        return other
+
+    async def take(self, other: Duck) -> None:
+        """Use the file of `other`, which has none afterwards, and let the one in use go. Nobody waits meanwhile."""
+        before, self._file, other._file = self._file, other._file, None
+        self._arrived.set()
+        if before is not None:
+            await before.drain()
+            await self._in_writer(before.close)
 
     async def read(self, name: str, params: Params | None = None) -> list[Row]:
         """All rows of sql/backend/`name`.sql, whose parameters are ``$name``; of nothing but committed rows.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from enum import Enum
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -56,6 +57,12 @@ _ADMIN_URL = "http://127.0.0.1:8081"
 _STATE = Path("cutover.db")
 
 Why = Annotated[str | None, typer.Option("--why", help="reason, kept in the audit trail", metavar="TEXT")]
+
+
+class Arm(Enum):
+    CANARY = "canary"
+    STABLE = "stable"
+
 
 #: Rows that `audit` prints.
 _AUDIT_ROWS = 50
@@ -291,6 +298,30 @@ def _reason(why: str | None) -> str:
     if not why:
         raise typer.BadParameter("say why; it is kept in the audit trail", param_hint="--why")
     return why
+
+
+@app.command(epilog=_EPILOG)
+def handover(
+    to: Annotated[Arm, typer.Option(help="who has the DuckDB file then")],
+    backend: Annotated[str, typer.Option(help="the canary's backend itself, not the router", metavar="URL")],
+    token_file: Annotated[
+        Path | None,
+        typer.Option("--token-file", help="file with the backend's token; else CUTOVER_ADMIN_TOKEN", metavar="FILE"),
+    ] = None,
+    wait: Annotated[float, typer.Option(help="seconds until it counts as failed")] = 3600,
+) -> None:
+    """Hand the DuckDB file from one backend to the other.
+
+    To the canary: stop the stable backend first, it has the file as long as it runs. To stable: start it afterwards.
+    """
+    from .client import find_token
+    from .errors import ConfigError
+    from .handover import hand_over
+
+    token = find_token(token_file, _STATE, os.environ)
+    if not token.value:
+        raise ConfigError("no token; give --token-file, or set CUTOVER_ADMIN_TOKEN to what the backend has")
+    hand_over(to.value, backend, token.value, wait=wait, say=print)
 
 
 @app.command(

@@ -37,7 +37,7 @@ ONLY_IN = {
 }
 #: Loaded on first use, for the seconds and the memory that they take.
 LAZY = frozenset(("litellm",))
-FEATURES = frozenset(("auth", "users", "api_keys", "otel", "llm", "health"))
+FEATURES = frozenset(("auth", "users", "api_keys", "otel", "llm", "health", "admin"))
 
 
 class Import(NamedTuple):

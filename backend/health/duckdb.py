@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 
 from ..duck import Duck
-from ..ingest.ownership import Ownership
+from ..ingest.ownership import Ownership, Step
 from .checks import Check, Finding
 
 
@@ -17,6 +17,8 @@ def duckdb_check(duck: Duck, ownership: Ownership) -> Check:
             "role": ownership.role.value,
             "read_seconds": round(perf_counter() - started, 6),
         }
+        if ownership.step is not Step.RESTING:
+            details["handover"] = ownership.step.value
         if ownership.holder is not None:
             details["held_by"] = ownership.holder
         return Finding("ok", details)

@@ -1,16 +1,31 @@
-"""Which DuckDB file this process uses: the shared one, or a copy of its own while a peer holds that."""
+"""Which DuckDB file this backend uses, and how it changes: the shared one as owner, a replica of its own as follower.
+
+A hand-over, either way, goes through the same steps, and until the last one nothing has changed for anybody who reads:
+
+    OPENING    the other file is opened beside the one in use; refused if another process has it
+    COPYING    what only the file in use has is copied, while spans go on flowing into it
+    SETTLING   no more spans are taken; what came meanwhile is copied, and the shared cursor written
+    SWITCHING  reads go to the other file; this one is closed, without a log beside it, and spans flow into the other
+
+It may be killed anywhere: rows that were copied are rows that belong there, each file has a cursor of its own that is
+written with its rows, and the shared cursor is never ahead of the shared file.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from enum import Enum
+from pathlib import Path
 from typing import NamedTuple
 
 from loguru import logger
 
 from ..config import Settings
 from ..duck import Duck, HeldError
+from ..errors import BackendError, RequestError
 from .indexer import Indexer
+from .merge import merge
 from .poller import Poller, Reader
 from .progress import Progress
 from .shared_cursor import SharedCursor
@@ -21,6 +36,20 @@ class Role(Enum):
     OWNER = "owner"
     #: Keeps a replica of its own, with a cursor of its own.
     FOLLOWER = "follower"
+
+
+class Step(Enum):
+    """Of a hand-over, in this order; RESTING is none."""
+
+    RESTING = "resting"
+    OPENING = "opening"
+    COPYING = "copying"
+    SETTLING = "settling"
+    SWITCHING = "switching"
+
+
+def _ignore(step: Step) -> None:
+    pass
 
 
 class Ownership:
@@ -34,48 +63,134 @@ class Ownership:
         shared: SharedCursor,
         progress: Progress,
         observe: Callable[[float], None],
+        at_step: Callable[[Step], None] = _ignore,
     ) -> None:
-        """`observe` is told the seconds that a batch took."""
+        """`observe` is told the seconds that a batch took, `at_step` each step of a hand-over before it begins."""
         self._settings = settings
         self._duck = duck
         self._reader = reader
         self._shared = shared
         self._progress = progress
         self._observe = observe
+        self._at_step = at_step
+        self._work: asyncio.Task[None] | None = None
         self.role = Role.FOLLOWER
-        #: Who held DUCKDB_PATH when it was last tried in vain.
+        self.step = Step.RESTING
+        #: Who held DUCKDB_PATH when it was last tried in vain, and why the last hand-over failed.
         self.holder: str | None = None
+        self.failure: str | None = None
 
     async def __aenter__(self) -> Ownership:
-        """Open the file that CUTOVER_DUCKDB_ROLE asks for; `auto` follows if another process holds DUCKDB_PATH.
+        """Open the file that CUTOVER_DUCKDB_ROLE asks for, and take spans.
 
         Raises:
             StartError: the file can't be had.
         """
         self.role, self.holder = await open_spans(self._duck, self._settings)
-        self._poller = await self._polling()
+        await self._take_spans()
+        if self.role is Role.OWNER and self._settings.replica_path.exists():
+            self._work = asyncio.create_task(self._heal(), name="heal")
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._work is not None:
+            self._work.cancel()
+            await asyncio.wait({self._work})
         await self._poller.__aexit__()
 
-    async def _polling(self) -> Poller:
-        ((in_file,),) = await self._duck.read("cursor")
-        owner = self.role is Role.OWNER
+    def hand_over(self, to: Role) -> None:
+        """Begin a hand-over; `role`, `step` and `failure` tell how it goes. Nothing to do if the role is `to` already.
+
+        Raises:
+            RequestError: another one is under way.
+        """
+        if self._work is not None and not self._work.done():
+            raise RequestError(409, f"files are being merged already, step {self.step.value}; try again", "handover")
+        self.failure = None
+        if to is not self.role:
+            self.step = Step.OPENING
+            self._work = asyncio.create_task(self._hand_over(to), name="hand-over")
+
+    async def _hand_over(self, to: Role) -> None:
+        logger.info("hand-over: from {} to {}", self.role.value, to.value)
+        try:
+            await self._move(to)
+        except BackendError as error:
+            self.failure = str(error)
+            if isinstance(error, HeldError):
+                self.holder = error.holder
+            logger.error("the hand-over failed, the backend stays {}: {}", self.role.value, error)
+        except Exception:
+            self.failure = "an error of the backend; the log says more"
+            logger.exception("the hand-over failed, the backend stays {}", self.role.value)
+        finally:
+            self.step = Step.RESTING
+
+    async def _move(self, to: Role) -> None:
+        self._begin(Step.OPENING)
+        other = await self._duck.beside(self._path(to))
+        try:
+            self._begin(Step.COPYING)
+            await merge(self._duck, other)
+            self._begin(Step.SETTLING)
+            await self._poller.__aexit__()
+            try:
+                await merge(self._duck, other)
+                await self._shared.flush()
+                self._begin(Step.SWITCHING)
+                self.role, self.holder = to, None  # with the file: `take` changes it before it first waits
+                await self._duck.take(other)
+            finally:
+                await self._take_spans()
+        finally:
+            await other.close()
+        logger.info("hand-over done: the backend is {}, its spans are in {}", to.value, self._path(to))
+
+    def _begin(self, step: Step) -> None:
+        self.step = step
+        logger.debug("hand-over: {}", step.value)
+        self._at_step(step)
+
+    async def _heal(self) -> None:
+        """Copy what a replica has that is further than the file: a hand-over was killed, or Go passed over a batch."""
+        try:
+            replica = await self._duck.beside(self._settings.replica_path)
+            try:
+                ((mine,),), ((theirs,),) = await self._duck.read("cursor"), await replica.read("cursor")
+                if theirs > mine:
+                    await merge(replica, self._duck)
+            finally:
+                await replica.close()
+        except BackendError as error:
+            logger.warning("the replica {} was not merged: {}", self._settings.replica_path, error)
+
+    def _path(self, role: Role) -> Path:
+        return self._settings.duckdb_path if role is Role.OWNER else self._settings.replica_path
+
+    async def _take_spans(self) -> None:
+        """Poll into the file in use, from where it ends."""
+        ((start,),) = await self._duck.read("cursor")
+        if self.role is Role.OWNER:
+            shared = await self._shared.read()
+            if not start and shared:
+                await self._duck.transaction(lambda transaction: transaction.run("cursor_move", {"key": shared}))
+            start = owner_start(start, shared)
         indexer = Indexer(
             self._duck,
             self._progress,
-            start=owner_start(in_file, await self._shared.read()) if owner else in_file,
-            moved=self._shared.follow if owner else lambda key: None,
+            start=start,
+            moved=self._shared.follow if self.role is Role.OWNER else lambda key: None,
             observe=self._observe,
         )
-        return await Poller(
+        settings = self._settings
+        self._poller = Poller(
             self._reader,
             indexer,
-            interval=self._settings.poll_interval,
-            batch_size=self._settings.batch_size,
+            interval=settings.poll_interval,
+            batch_size=settings.batch_size,
             progress=self._progress,
-        ).__aenter__()
+        )
+        await self._poller.__aenter__()
 
 
 class Opened(NamedTuple):

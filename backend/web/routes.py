@@ -15,12 +15,14 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from starlette.requests import Request
 from starlette.routing import Route
 
+#: Operators' paths, which have a token of their own.
+_ADMIN = frozenset(("/admin/handover", "/admin/quarantine", "/admin/quarantine/replay"))
 #: Paths that are answered without a session.
-PUBLIC = frozenset(
+PUBLIC = _ADMIN.union(
     ("/ping", "/sign-in", "/csrf", "/users/db-has-users", "/users/create-first-user", "/health", "/metrics")
 )
 #: Paths whose requests need no CSRF cookie and get none.
-CSRF_EXEMPT = frozenset(("/sign-in",))
+CSRF_EXEMPT = _ADMIN.union(("/sign-in",))
 
 #: An answer is any ASGI application: `answer.Answer`, or one of Starlette's that streams.
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
