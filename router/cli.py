@@ -318,10 +318,10 @@ def handover(
     from .errors import ConfigError
     from .handover import hand_over
 
-    token = find_token(token_file, _STATE, os.environ)
-    if not token.value:
+    if token_file is None and not os.environ.get("CUTOVER_ADMIN_TOKEN"):  # the router's own token isn't for others
         raise ConfigError("no token; give --token-file, or set CUTOVER_ADMIN_TOKEN to what the backend has")
-    hand_over(to.value, backend, token.value, wait=wait, say=print)
+    token = find_token(token_file, _STATE, os.environ).value
+    hand_over(to.value, backend, token, wait=wait, say=print)
 
 
 @app.command(

@@ -115,7 +115,7 @@ def test_handed_over_and_back(backend: BackendProcess, folder: Path) -> None:
     assert said[-1].startswith("The file is free: start the stable backend now.")
     assert ask(backend, "/admin/handover")[1] == {"role": "follower", "step": "resting", "failure": None}
     assert json.loads(quarantine("list", folder=folder).stdout)["total"] == 2
-    with held(folder / "duckdb" / "otel_data.db"), pytest.raises(CommandError, match="stays follower: .* is held by"):
+    with held(folder / "duckdb" / "otel_data.db"), pytest.raises(CommandError, match=r"stays follower: .* is held by"):
         hand_over("canary", backend.url, TOKEN, wait=60, say=said.append)
     hand_over("canary", backend.url, TOKEN, wait=60, say=said.append)
     with urllib.request.urlopen(f"{backend.url}/health", timeout=20) as answer:
