@@ -131,6 +131,23 @@ class Tls(_Section):
         return self
 
 
+class Notify(_Section):
+    """Webhooks that are told of decisions, steps held too long and a canary that is down; docs/rollout.md."""
+
+    webhook: str = Field("", repr=False, description="URL for CloudEvents 1.0 as JSON")
+    slack: str = Field("", repr=False, description="URL of a Slack-compatible incoming webhook")
+    secret: str = Field("", repr=False, description="key of the HMAC-SHA256 in X-Cutover-Signature")
+    held_for: Seconds = Field(6 * 3600, description="longer than its time a step is held before that is told")
+
+    @field_validator("webhook", "slack")
+    @classmethod
+    def _is_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("is not a URL; write http://host/path or https://host/path")
+        return value
+
+
 class Route(_Section):
     """One routing rule; the first that matches a request applies.
 
@@ -183,6 +200,7 @@ class Settings(_Section):
     split: Split = Split()
     health: Health = Health()
     tls: Tls = Tls()
+    notify: Notify = Notify()
     route: tuple[Route, ...] = Field((), max_length=64, description="routes until the API sets others")
     plan: Plan = Field(default_factory=Plan, description="what `cutover start` begins; docs/rollout.md")
 

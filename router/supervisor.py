@@ -23,6 +23,7 @@ from .errors import ConfigError, RouterError
 from .fleet import Fleet, find_orphans
 from .health import Prober
 from .listeners import open_listeners
+from .notify.herald import Herald
 from .proxy.tls import listener_context
 from .proxy.worker import new_loop
 from .rollout.driver import Rollouts
@@ -30,7 +31,7 @@ from .store import Store
 from .table import Table
 
 #: Settings that need a restart of the supervisor; a reload keeps them as they are.
-_FIXED = ("listen", "admin", "state", "admin_token", "viewer_token", "open_metrics")
+_FIXED = ("listen", "admin", "state", "admin_token", "viewer_token", "open_metrics", "notify")
 
 
 def run(settings: Settings, reload: Callable[[], Settings]) -> int:
@@ -73,7 +74,8 @@ class Supervisor:
         fleet.reserve(inherited.orphans)
         self._control = control = Control(settings, table, store, workers=fleet.workers)
         rollouts = Rollouts(control, store)
-        self._prober = prober = Prober(settings, table, inherited.down)
+        herald = Herald(settings.notify, f"cutover://{settings.listen}", rollouts)
+        self._prober = prober = Prober(settings, table, inherited.down, herald.endpoint_changed)
         admin: AdminServer | None = None
         try:
             await control.open()
@@ -84,7 +86,7 @@ class Supervisor:
             await fleet.start()
             fleet.adopt(inherited.orphans)
             prober.start()
-            tickers = [asyncio.create_task(control.run()), asyncio.create_task(rollouts.run())]
+            tickers = [asyncio.create_task(part.run()) for part in (control, rollouts, herald)]
             self._announce(listeners[0].getsockname(), admin, len(inherited.orphans))
             await self._stop.wait()
             logger.info("draining; at most {:g} s", settings.timeouts.drain)

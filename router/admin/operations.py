@@ -6,7 +6,7 @@ from ..rollout.status import RolloutStatus
 from ..status import Status
 from ..table import ROUTES_BYTES
 from .auth import Role
-from .handlers import audit, pages, probes, rollout, routes, status, weight
+from .handlers import audit, events, pages, probes, rollout, routes, status, weight
 from .models import (
     Alive,
     Audit,
@@ -115,6 +115,15 @@ def operations(open_metrics: bool) -> tuple[Operation, ...]:
             viewer,
             Explained,
             statuses=(404, 503),
+        ),
+        Operation(
+            "GET",
+            "/api/v1/events",
+            events.get_events,
+            "The status every second and each decision at once, as server-sent events",
+            viewer,
+            "text/event-stream",
+            statuses=(503,),
         ),
         Operation(
             "GET",

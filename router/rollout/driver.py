@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,11 +30,11 @@ from ..counters import SeriesKey
 from ..errors import RefusedError, StoreError
 from ..store import Store, Write
 from ..table import ARMS, CANARY, STABLE
-from . import machine
+from . import feed, machine
 from .counting import arms, by_route, difference
 from .evidence import Interval, Reading
 from .gates import Judge
-from .machine import LIVE, Action, CommandError, Decision, Outcome, State, current
+from .machine import LIVE, Action, CommandError, Outcome, State, current
 from .plan import Plan
 from .records import Evidence, Explanation, explain, load_state
 
@@ -83,6 +83,8 @@ class Rollouts:
         self._users_seen = (0.0, 0.0)
         self._users_at = -1.0
         self.current: Rollout | None = None
+        #: Every decision, once it is in force.
+        self.feed = feed.Feed()
         #: Rollbacks ever, by the gate that decided, or "operator".
         self.rollbacks: Counter[str] = Counter()
         #: Seconds from reading the counters to the workers' having the new weight, for the latest decision.
@@ -246,11 +248,22 @@ class Rollouts:
             {"percent": decision.percent, "step": after.name, "phase": outcome.state.phase},
         )
         row = self._row(found, outcome.state, judge)
+        said = feed.Decided(
+            self._decisions + 1,
+            found.id,
+            self._now(),
+            actor,
+            decision.action,
+            before.name,
+            decision.percent,
+            decision.gate,
+            decision.words,
+        )
         await self._control.decide(
             Decided(
                 self._control.percent if decision.action in _WEIGHT_STAYS else decision.percent,
                 entry,
-                (Write("rollout_save", row), self._decision_row(found, before.name, decision, actor, evidence)),
+                (Write("rollout_save", row), _decision_row(said, evidence)),
                 decision.action not in _UNSAVED,
                 salt,
                 outcome.state.quarantined[len(found.state.quarantined) :],
@@ -261,6 +274,7 @@ class Rollouts:
             self.rollbacks[decision.gate or "operator"] += 1
         found.state, found.judge = outcome.state, judge
         self._snapshot(found, row)
+        self.feed.say(said)
 
     def _snapshot(self, found: Rollout, row: dict[str, Any]) -> None:
         """Evidence begins here."""
@@ -281,25 +295,6 @@ class Rollouts:
             "started": found.started,
             "saved": self._now(),
         }
-
-    def _decision_row(
-        self, found: Rollout, step: str, decision: Decision, actor: str, evidence: Evidence | None
-    ) -> Write:
-        return Write(
-            "decision_add",
-            {
-                "id": self._decisions + 1,
-                "rollout": found.id,
-                "time": self._now(),
-                "actor": actor,
-                "action": decision.action,
-                "step": step,
-                "percent": decision.percent,
-                "gate": decision.gate,
-                "words": decision.words,
-                "evidence": evidence.dump() if evidence else "null",
-            },
-        )
 
     def _interval(self) -> Interval:
         """What happened since the last call."""
@@ -354,3 +349,7 @@ def _check_routes(plan: Plan, known: set[str]) -> None:
             raise RefusedError(
                 f"gate {gate.label!r}: {problem}", 422, "invalid", {f"plan.gate.{number}.route": problem}
             )
+
+
+def _decision_row(said: feed.Decided, evidence: Evidence | None) -> Write:
+    return Write("decision_add", asdict(said) | {"evidence": evidence.dump() if evidence else "null"})

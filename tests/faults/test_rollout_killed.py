@@ -1,6 +1,6 @@
 """kill -9 at random moments of a plan: the next supervisor goes on in the same step, at its weight, with its time.
 
-Rounds can be raised for a long run: ROLLOUT_ROUNDS=100 python -m pytest tests/faults/test_rollout_killed.py
+For a long run: ROLLOUT_ROUNDS=100 python -m pytest --timeout 600 tests/faults/test_rollout_killed.py
 """
 
 from __future__ import annotations
