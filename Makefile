@@ -54,6 +54,7 @@ docs: install
 	$(BIN)/python -m router.config_reference > docs/configuration.md
 	$(BIN)/python -m router.rollout.plan > schemas/plan.schema.json
 	$(BIN)/python -m backend.config_reference docs/backend.md
+	$(BIN)/python -m dashboards
 	$(BIN)/python -m tests.conformance.differential
 
 # Versions that go together, with hashes and without the address of any registry. Run it after changing pyproject.toml.

@@ -1,0 +1,1 @@
+"""One module a dashboard; each holds nothing but its table."""
