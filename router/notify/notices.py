@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
+from ..feed import Decided
 from ..health import Change
-from ..rollout.feed import Decided
 
 _TITLES = {
     "start": "started",

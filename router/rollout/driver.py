@@ -23,6 +23,7 @@ import orjson
 from loguru import logger
 from pydantic import ValidationError
 
+from .. import feed
 from ..audit import Entry
 from ..clock import Clock, SystemClock
 from ..control import Change, Control, Decided
@@ -30,7 +31,7 @@ from ..counters import SeriesKey
 from ..errors import RefusedError, StoreError
 from ..store import Store, Write
 from ..table import ARMS, CANARY, STABLE
-from . import feed, machine
+from . import machine
 from .counting import arms, by_route, difference
 from .evidence import Interval, Reading
 from .gates import Judge

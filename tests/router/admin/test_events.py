@@ -13,8 +13,8 @@ from starlette.applications import Starlette
 
 from router.admin.handlers import events
 from router.admin.server import serve_admin
+from router.feed import Decided, Feed
 from router.rollout.driver import Rollouts
-from router.rollout.feed import Decided, Feed
 from router.rollout.plan import Plan
 from tests.router.admin.conftest import OPERATOR, VIEWER
 

@@ -15,12 +15,12 @@ from loguru import logger
 from pydantic import ValidationError
 
 from router.config import Notify
+from router.feed import Decided
 from router.health import Change
 from router.notify.herald import Herald
 from router.notify.notices import Notice, decision, signature
 from router.notify.webhook import ATTEMPTS, QUEUE_MAX, Webhook
 from router.rollout.driver import Rollouts
-from router.rollout.feed import Decided
 from router.rollout.plan import Plan
 from tests.router.fakes import FakeClock
 
