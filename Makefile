@@ -53,6 +53,9 @@ proto: install
 docs: install
 	$(BIN)/python -m router.config_reference > docs/configuration.md
 	$(BIN)/python -m router.rollout.plan > schemas/plan.schema.json
+	$(BIN)/python -m router.shadow.rules > schemas/rules.schema.json
+	$(BIN)/python -m router.verify.cases > schemas/cases.schema.json
+	$(BIN)/python -m tests.contract.cases
 	$(BIN)/python -m backend.config_reference docs/backend.md
 	$(BIN)/python -m dashboards
 	$(BIN)/python -m tests.conformance.differential

@@ -294,6 +294,41 @@ def demo() -> None:
     raise typer.Exit(run())
 
 
+@app.command(epilog=_EPILOG)
+def verify(
+    stable: Annotated[str, typer.Argument(metavar="STABLE", help="URL of the backend that serves today")],
+    canary: Annotated[str, typer.Argument(metavar="CANARY", help="URL of the one to compare with it")],
+    cases: Annotated[list[Path], typer.Option("--cases", help="requests, JSON lines; repeatable", metavar="FILE")],
+    session: Annotated[
+        str | None,
+        typer.Option("--session", envvar="CUTOVER_SESSION", help="value of ${session} in cases", metavar="COOKIE"),
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option("--rules", help="what doesn't count, TOML or JSON", metavar="FILE")
+    ] = None,
+    confirm_after: Annotated[
+        str, typer.Option("--confirm-after", help="until a difference is asked again", metavar="TIME")
+    ] = "6s",
+    timeout: Annotated[str, typer.Option("--timeout", help="for each whole answer", metavar="TIME")] = "30s",
+    json_file: Annotated[Path | None, typer.Option("--json", help="write a JSON report", metavar="FILE")] = None,
+    html_file: Annotated[Path | None, typer.Option("--html", help="write an HTML report", metavar="FILE")] = None,
+) -> None:
+    """Ask two backends the same and compare their answers."""
+    from .verify.command import Options, verify
+
+    times = (_seconds(confirm_after, "--confirm-after"), _seconds(timeout, "--timeout"))
+    raise typer.Exit(verify(Options(stable, canary, cases, rules, session, *times, json_file, html_file)))
+
+
+def _seconds(text: str, option: str) -> float:
+    from .durations import seconds
+
+    try:
+        return float(seconds(text))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
+
+
 def _reason(why: str | None) -> str:
     if not why:
         raise typer.BadParameter("say why; it is kept in the audit trail", param_hint="--why")

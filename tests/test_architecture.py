@@ -16,7 +16,7 @@ MAX_LINES = 400
 
 #: Modules that know only what they are given.
 PURE = re.compile(
-    r"router\.(wire|split|rollout(?!\.driver))(\.|$)"
+    r"router\.(wire|split|shadow|verify\.(cases|order|page)|rollout(?!\.driver))(\.|$)"
     r"|backend\.(ingest\.(attributes|decode|rows|stored)|auth\.cookie)$"
 )
 #: What such modules may not know: loops, sockets, files, databases, clocks, chance.
@@ -116,6 +116,7 @@ def test_no_file_is_long() -> None:
         ("router.wire.body", "import asyncio"),
         ("router.wire.body", "def f():\n    from time import monotonic"),
         ("router.rollout.machine", "import sqlite3"),
+        ("router.shadow.compare", "import httpx"),
         ("router.split", "from os import urandom"),
         ("router.fleet", "import httptools"),
         ("router.proxy.core", "from starlette.requests import Request"),

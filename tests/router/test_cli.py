@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
 Run = Callable[..., Awaitable[Outcome]]
 
 OPERATION = ["pause", "resume", "promote", "rollback", "abort"]
-COMMANDS = ["serve", "status", "weight", "start", *OPERATION, "explain", "audit", "config"]
+COMMANDS = ["serve", "status", "weight", "start", *OPERATION, "explain", "audit", "config", "verify"]
 
 
 @pytest.fixture(autouse=True)
