@@ -76,7 +76,7 @@ class Limits(_Section):
     head: int = Field(32 * 1024, ge=256, description="whole head, then 431 (502 on answers)")
     fields: int = Field(100, ge=1, description="number of header fields, then 431 (502 on answers)")
     kept_body: int = Field(64 * 1024, ge=0, description="request body kept for a retry or fallback")
-    body_rate: int = Field(240, ge=0, description="slowest request body, bytes/s averaged; 0 is no limit")
+    body_rate: int = Field(240, ge=0, description="slowest body sent or taken by a client, bytes/s; 0 is no limit")
     interim: int = Field(16, ge=0, description="1xx answers relayed for one request")
     connections: int = Field(16384, ge=1, description="client connections a worker")
     pool: int = Field(512, ge=1, description="connections a worker opens to one endpoint")

@@ -24,7 +24,8 @@ from ..wire.request import Request
 from .core import LATE_HEAD, Core
 from .exchange import Exchange
 from .heads import Heads
-from .stall import Stall
+from .reset import reset_on_close
+from .stall import Stall, untaken
 from .tunnel import Tunnel
 from .upload import Incoming, Upload
 
@@ -386,15 +387,19 @@ class Downstream:
 
     def _watch_stall(self) -> None:
         core = self._core
-        self._stall.begin(self.transport.get_write_buffer_size(), core.now + core.timeouts.write_idle)
+        self._stall.begin(self.transport.get_write_buffer_size() + untaken(self.transport), core.now)
         core.stalled.add(self)
 
     def check_stall(self, now: float) -> None:
-        """Give up on a client that takes nothing of what waits for it."""
+        """Give up on a client that takes nothing, or next to nothing, of what waits for it."""
         core, size = self._core, self.transport.get_write_buffer_size()
         if size == 0:
             core.stalled.discard(self)
-        elif self._stall.is_over(size, now, core.timeouts.write_idle):
+            return
+        size += untaken(self.transport)
+        if self._stall.is_over(size, now, core.timeouts.write_idle, core.settings.limits.body_rate):
             core.stalled.discard(self)
             core.counters.client_error("write_timeout")
+            # After a FIN the kernel would go on offering what is left of megabytes, for as long as the client likes.
+            reset_on_close(self.transport)
             self.transport.abort()

@@ -1,26 +1,50 @@
-"""When to give up on a peer that takes nothing of what waits for it: no byte less in the buffer for too long."""
+"""When to give up on a peer that takes nothing, or too little, of what waits for it.
+
+What a peer has taken is what it acknowledged. The write buffer alone tells too late: the kernel asks for more only when
+a third of its own buffer is free, which can be a megabyte, so a reader of 20 KB/s would look like one that stopped.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import struct
+import termios
+from asyncio import BaseTransport
 from math import inf
 
 
-class Stall:
-    """Watches one write buffer; sizes in bytes, times in seconds on the clock of the caller."""
+def untaken(transport: BaseTransport) -> int:
+    """Bytes on their way to the peer, in the kernel (SIOCOUTQ of tcp(7), the same number as TIOCOUTQ)."""
+    fd = transport.get_extra_info("socket").fileno()
+    if fd < 0:
+        return 0
+    (size,) = struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(4)))
+    return int(size)
 
-    __slots__ = ("_deadline", "_size")
+
+class Stall:
+    """Watches what waits for one peer; sizes in bytes, times in seconds on the clock of the caller."""
+
+    __slots__ = ("_began", "_last", "_size", "_taken")
 
     def __init__(self) -> None:
         self._size = 0
-        self._deadline = inf
+        self._taken = 0
+        self._began = inf
+        self._last = inf
 
-    def begin(self, size: int, deadline: float) -> None:
-        """The buffer holds `size` bytes; by `deadline` it must hold less."""
+    def begin(self, size: int, now: float) -> None:
+        """From `now` on `size` bytes wait."""
         self._size = size
-        self._deadline = deadline
+        self._taken = 0
+        self._began = self._last = now
 
-    def is_over(self, size: int, now: float, patience: float) -> bool:
-        """Whether nothing was taken for `patience`; every byte that was taken starts it anew."""
+    def is_over(self, size: int, now: float, patience: float, rate: int) -> bool:
+        """Whether nothing was taken for `patience`, or less than `rate` bytes/s (0: any) since `patience` was over."""
         if size < self._size:
-            self.begin(size, now + patience)
-        return now >= self._deadline
+            self._taken += self._size - size
+            self._size = size
+            self._last = now
+        if now >= self._last + patience:
+            return True
+        return rate > 0 and now >= self._began + patience + self._taken / rate

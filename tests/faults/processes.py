@@ -122,6 +122,12 @@ def connections(pid: int, port: int) -> int:
     return found
 
 
+def closing(port: int) -> int:
+    """Connections that were closed at a local port while the kernel still had bytes to send on them (FIN_WAIT1)."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return sum(columns[1].endswith(f":{port:04X}") and columns[3] == "04" for columns in map(str.split, lines))
+
+
 def end_group(process: subprocess.Popen[bytes]) -> None:
     """Kill a session that we started and whose leader was `process`, also when the leader has ended already."""
     with suppress(ProcessLookupError):

@@ -184,11 +184,23 @@ async def test_a_client_that_takes_nothing_is_given_up(wire: Wire) -> None:
     assert wire.client_errors() == {"write_timeout": 1}
 
 
-async def test_a_client_that_takes_a_byte_is_not(wire: Wire) -> None:
+async def test_a_client_that_takes_a_little_is_not(wire: Wire) -> None:
     client = await fill(wire)
-    client.take(1)
+    client.take(1024)
     await wire.later(31)
     assert not client.closed
+
+
+async def test_a_client_that_takes_next_to_nothing_is(wire: Wire) -> None:
+    """A byte every 29 s would hold both connections for ever."""
+    client = await fill(wire)
+    client.take(1)
+    await wire.later(29)
+    assert not client.closed
+    client.take(1)
+    await wire.later(31)
+    assert client.aborted
+    assert wire.client_errors() == {"write_timeout": 1}
 
 
 # Deadlines.
