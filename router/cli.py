@@ -329,6 +329,33 @@ def _seconds(text: str, option: str) -> float:
         raise typer.BadParameter(str(error), param_hint=option) from None
 
 
+@app.command(epilog=_EPILOG)
+def drill(
+    why: Annotated[
+        str | None,
+        typer.Option("--why", help="record the outcome in the running router, with this reason", metavar="TEXT"),
+    ] = None,
+    as_json: Json = False,
+    admin_url: AdminUrl = _ADMIN_URL,
+    token_file: TokenFile = None,
+    state: StateBeside = _STATE,
+) -> None:
+    """Try the rollback: faults in a synthetic canary behind a router of its own; exit 0 if all are detected."""
+    from . import show
+    from .client import CommandError
+    from .drill import drill as run
+    from .drill.faults import passed
+
+    results = [result.as_json() for result in run(lambda result: None if as_json else print(show.drill_row(result)))]
+    if as_json:
+        print(show.as_json(results))
+    if why:
+        body = {"results": results, "reason": why}
+        _client(admin_url, token_file, state).post("/api/v1/drills", body)
+    if not passed(results):
+        raise CommandError("not every fault was detected; don't rely on rollback before it is known why")
+
+
 def _reason(why: str | None) -> str:
     if not why:
         raise typer.BadParameter("say why; it is kept in the audit trail", param_hint="--why")

@@ -191,6 +191,15 @@ class Control:
                 return False  # the journal logged it
             return True
 
+    async def record(self, actor: str, action: str, reason: str, outcome: Any, writes: Sequence[Write]) -> None:
+        """Put something on record that changes neither weight nor routes.
+
+        Raises:
+            StoreError: it can't be saved.
+        """
+        async with self._lock:
+            await self._save(self._state, self._entry(actor, action, reason, None, outcome), True, writes)
+
     async def set_routes(self, routes: Sequence[Route], actor: str, reason: str, if_match: int | None = None) -> Change:
         """Replace all routes."""
         text = _dump(routes)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from .drill.faults import WORDS, Result
+
 Tree = dict[str, Any]
 
 _MARKS = {"pass": "ok  ", "hold": "wait", "fail": "FAIL"}
@@ -80,6 +82,12 @@ def explanation(tree: Tree) -> str:
         else "DECIDED AGAIN FROM ITS EVIDENCE: NOT THE SAME"
     )
     return "\n".join(lines)
+
+
+def drill_row(result: Result) -> str:
+    """One line of the drill's table."""
+    what = f"weight 0 after {result.requests:>4} canary requests, {result.seconds:5.2f} s, by {result.gate}"
+    return f"{result.fault:<9} {WORDS[result.fault]:<36} {what if result.detected else 'NOT DETECTED'}"
 
 
 def _time(seconds: float) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Json
 
 from ..config import Route
+from ..drill.faults import Fault
 from ..rollout.plan import Plan, hundredths
 
 REASON_MAX = 500
@@ -97,6 +98,23 @@ class RolloutStart(_Request):
 
 class Command(_Request):
     reason: Reason
+
+
+class DrillResult(_Request):
+    fault: Fault
+    detected: bool
+    requests: int = Field(ge=0, description="of the canary, until weight 0")
+    seconds: float = Field(ge=0)
+    gate: str | None = Field(max_length=80)
+
+
+class DrillRecord(_Request):
+    results: list[DrillResult] = Field(max_length=20)
+    reason: Reason
+
+
+class Drill(BaseModel):
+    passed: bool = Field(description="every fault was tried and detected")
 
 
 class DecisionQuery(_Request):

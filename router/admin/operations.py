@@ -15,6 +15,8 @@ from .models import (
     Command,
     DecisionQuery,
     Decisions,
+    Drill,
+    DrillRecord,
     Explained,
     RolloutStart,
     Routes,
@@ -96,6 +98,16 @@ def operations(open_metrics: bool) -> tuple[Operation, ...]:
                 ("rollback", rollout.rollback_rollout, "Set the weight to 0 and end the rollout"),
                 ("abort", rollout.abort_rollout, "End the rollout; the weight stays"),
             )
+        ),
+        Operation(
+            "POST",
+            "/api/v1/drills",
+            rollout.record_drill,
+            "Put a rollback drill on record",
+            operator,
+            Drill,
+            body=DrillRecord,
+            statuses=(503,),
         ),
         Operation(
             "GET",

@@ -17,6 +17,7 @@ import secrets
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
 import orjson
@@ -43,10 +44,13 @@ from .records import Evidence, Explanation, explain, load_state
 TICK, SAVE = 0.1, 1.0
 #: A look that comes later than this (the process was stopped) counts as this long: nobody watched the rest.
 LONGEST = 2.0
+#: How long a passed drill is good for.
+DRILL_SECONDS = 86400.0
 #: Kinds of upstream errors that are a failed connect.
 _CONNECT = ("refused", "connect_timeout", "tls")
 #: Commands that leave the weight as it is, and decisions that take effect though the disk is out of order.
 _WEIGHT_STAYS = frozenset(("pause", "abort"))
+_FORWARD = frozenset(("start", "advance", "promote"))
 _UNSAVED = frozenset(("pause", "abort", "rollback", "quarantine"))
 
 
@@ -81,6 +85,7 @@ class Rollouts:
         self._refused = 0
         self._looked = self._saved = self._clock.monotonic()
         self._decisions = 0
+        self._drilled = -inf  # epoch seconds of the latest drill that was passed
         self._users_seen = (0.0, 0.0)
         self._users_at = -1.0
         self.current: Rollout | None = None
@@ -97,6 +102,8 @@ class Rollouts:
             self.rollbacks[row["reason"]] = row["count"]
         (head,) = await self._store.select("decision_head")
         self._decisions = head["id"]
+        for row in await self._store.select("drill_passed"):
+            self._drilled = row["time"]
         for row in await self._store.select("rollout_latest"):
             try:
                 plan = Plan.model_validate_json(row["plan"])
@@ -171,6 +178,18 @@ class Rollouts:
                 await self._carry_out(outcome, actor, None)
             return await self._control.set_weight(percent, actor, reason, if_match)
 
+    async def record_drill(self, ok: bool, results: list[dict[str, Any]], actor: str, reason: str) -> None:
+        """Put a drill on record.
+
+        Raises:
+            StoreError: it can't be saved.
+        """
+        now = self._clock.time()
+        row = {"time": now, "actor": actor, "passed": int(ok), "results": orjson.dumps(results).decode()}
+        await self._control.record(actor, "drill", reason, {"passed": ok}, [Write("drill_add", row)])
+        if ok:
+            self._drilled = now
+
     async def decisions(self, limit: int, before: int) -> list[dict[str, Any]]:
         """The newest decisions older than decision `before`, without their evidence."""
         return await self._store.select("decisions_page", limit=limit, before=before)
@@ -236,6 +255,8 @@ class Rollouts:
         found, decision = self.current, outcome.decision
         assert found is not None
         assert decision is not None
+        if decision.action in _FORWARD and decision.percent > 0 and self._control.percent == 0:
+            self._require_drill(found.plan)
         before, after = current(found.plan, found.state), current(found.plan, outcome.state)
         judge = Judge(found.plan, found.judge.dump()) if outcome.state.step != found.state.step else found.judge
         if judge is not found.judge:
@@ -276,6 +297,15 @@ class Rollouts:
         found.state, found.judge = outcome.state, judge
         self._snapshot(found, row)
         self.feed.say(said)
+
+    def _require_drill(self, plan: Plan) -> None:
+        """Refuse to leave 0 % if the plan wants a drill and there is none that is recent."""
+        if plan.require_drill and self._clock.time() - self._drilled > DRILL_SECONDS:
+            raise RefusedError(
+                "the plan wants a rollback drill that was passed in the last 24 h; run: cutover drill --why TEXT",
+                409,
+                "no_drill",
+            )
 
     def _snapshot(self, found: Rollout, row: dict[str, Any]) -> None:
         """Evidence begins here."""

@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
 Run = Callable[..., Awaitable[Outcome]]
 
 OPERATION = ["pause", "resume", "promote", "rollback", "abort"]
-COMMANDS = ["serve", "status", "weight", "start", *OPERATION, "explain", "audit", "config", "verify"]
+COMMANDS = ["serve", "status", "weight", "start", *OPERATION, "explain", "audit", "drill", "config", "verify"]
 
 
 @pytest.fixture(autouse=True)

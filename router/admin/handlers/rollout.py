@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from ...drill.faults import passed
 from ...errors import RefusedError
 from ...rollout.driver import Rollout
 from ...rollout.machine import Action
 from ...rollout.status import RolloutStatus, status
 from ...table import CANARY
 from ..answers import answer
-from ..models import Command, DecisionQuery, DecisionRow, Decisions, Explained, RolloutStart
+from ..models import Command, DecisionQuery, DecisionRow, Decisions, Drill, DrillRecord, Explained, RolloutStart
 from ..operation import Call
 
 
@@ -42,6 +43,14 @@ async def rollback_rollout(call: Call) -> Response:
 
 async def abort_rollout(call: Call) -> Response:
     return await _command(call, "abort")
+
+
+async def record_drill(call: Call) -> Response:
+    body: DrillRecord = call.body
+    results = [result.model_dump() for result in body.results]
+    ok = passed(results)
+    await call.rollouts.record_drill(ok, results, call.actor, body.reason)
+    return answer(Drill(passed=ok))
 
 
 async def get_decisions(call: Call) -> Response:

@@ -1,0 +1,10 @@
+"""`cutover drill`: does rollback work here and now? Faults in a synthetic canary behind a real router process.
+
+A client of that router like any other. Nothing of it touches the router that serves, which only hears of the outcome.
+"""
+
+from __future__ import annotations
+
+from .run import drill
+
+__all__ = ["drill"]

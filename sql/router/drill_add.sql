@@ -1,0 +1,2 @@
+INSERT INTO drills (time, actor, passed, results)
+VALUES (:time, :actor, :passed, :results)
