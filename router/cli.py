@@ -341,19 +341,9 @@ def drill(
     state: StateBeside = _STATE,
 ) -> None:
     """Try the rollback: faults in a synthetic canary behind a router of its own; exit 0 if all are detected."""
-    from . import show
-    from .client import CommandError
-    from .drill import drill as run
-    from .drill.faults import passed
+    from .drill.command import print_drill
 
-    results = [result.as_json() for result in run(lambda result: None if as_json else print(show.drill_row(result)))]
-    if as_json:
-        print(show.as_json(results))
-    if why:
-        body = {"results": results, "reason": why}
-        _client(admin_url, token_file, state).post("/api/v1/drills", body)
-    if not passed(results):
-        raise CommandError("not every fault was detected; don't rely on rollback before it is known why")
+    print_drill(_client(admin_url, token_file, state), why, as_json)
 
 
 def _reason(why: str | None) -> str:

@@ -2,9 +2,3 @@
 
 A client of that router like any other. Nothing of it touches the router that serves, which only hears of the outcome.
 """
-
-from __future__ import annotations
-
-from .run import drill
-
-__all__ = ["drill"]

@@ -21,6 +21,7 @@ from router.admin.server import serve_admin
 from router.cli import main
 from router.config import Settings
 from router.control import Control
+from router.drill.faults import FAULTS, Result
 from router.errors import StoreError
 from router.rollout.driver import Rollouts
 from router.store import Store
@@ -380,6 +381,27 @@ async def test_config(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 async def test_demo(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("router.demo.demo", lambda: 4)
     assert (await run("demo")).code == 4
+
+
+@pytest.mark.parametrize("detected", [True, False])
+async def test_drill(url: str, run: Run, control: Control, monkeypatch: pytest.MonkeyPatch, detected: bool) -> None:
+    """What it prints and records; the drill itself is tested beside the API."""
+    results = [Result(fault, detected or fault != "hang", 9, 1.5, "errors") for fault in FAULTS]
+
+    def fake_drill(tell: Callable[[Result], None]) -> list[Result]:
+        for result in results:
+            tell(result)
+        return results
+
+    monkeypatch.setattr("router.drill.command.drill", fake_drill)
+    outcome = await run("drill", "--why", "before 12")
+    assert outcome.code == int(not detected)
+    assert len(outcome.out.splitlines()) == 5
+    assert ("NOT DETECTED" in outcome.out, "not every fault" in outcome.err) == (not detected, not detected)
+    (row,) = await control.audit(1)
+    assert (row.action, json.loads(row.after)) == ("drill", {"passed": detected})
+    assert len(json.loads((await run("drill", "--json")).out)) == 5
+    assert len(await control.audit(9)) == 1
 
 
 async def test_version(run: Run) -> None:
