@@ -1,4 +1,4 @@
-"""The goals of shared/router.md as a table, and the judgement of measured figures against them. Pure."""
+"""The goals of shared/router.md and backend.md as a table, and the judgement of measured figures against them. Pure."""
 
 from __future__ import annotations
 
@@ -52,6 +52,10 @@ GOALS = (
     Goal("upload.rss", "RSS growth, 1 GB to a slow upstream (flat)", 2.0, at_least=False, unit=" MB"),
     Goal("lag.ms", "weight change to last newly routed request", 50.0, at_least=False, unit=" ms"),
     Goal("shadow.p99", "primary p99, shadow target hung ÷ mirror off", 1.05, at_least=False),
+    Goal("ping.rps.bare", "backend: /ping ÷ bare Starlette route", 0.9, at_least=True),
+    Goal("auth-test.rps.bare", "backend: /auth-test ÷ bare Starlette route", 0.9, at_least=True),
+    Goal("ping.start_s", "backend: start to first answer", 1.0, at_least=False, unit=" s"),
+    Goal("ping.rss", "backend: RSS before the first LLM call", 120.0, at_least=False, unit=" MB"),
 )
 
 
