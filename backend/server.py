@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,8 @@ from .errors import BackendError, StartError
 
 #: Kept by the kernel while the loop is busy.
 BACKLOG = 2048
+#: Seconds that a thread keeps the interpreter while another one wants it.
+SWITCH = 0.0005
 #: Seconds that answers under way get at shutdown, as the router's drain.
 GRACE = 30
 
@@ -79,6 +82,8 @@ def _listen(host: str, port: int) -> socket.socket:
 def run(settings: Settings) -> int:
     """Exit code: 0 after a signal, 1 if it can't start."""
     log.setup(settings.log_level, settings.log_format)
+    # A thread that decodes spans would else keep the loop waiting for 5 ms each time that it has something to do.
+    sys.setswitchinterval(SWITCH)
     try:
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             runner.run(serve(settings))

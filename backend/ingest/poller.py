@@ -27,6 +27,10 @@ BACKOFF_FIRST, BACKOFF_MAX = 0.5, 30.0
 #: Bytes at which a batch is stored though more spans were asked for: states can be megabytes each.
 BATCH_BYTES = 32 * 1024 * 1024
 
+#: While batches come back full each is twice the one before, up to so many times the configured size: a transaction
+#: costs 30 ms of CPU however small it is, and one of 800 spans holds up the requests' thread for some milliseconds.
+GROWTH = 8
+
 Pause = Callable[[float], Awaitable[None]]
 
 
@@ -71,6 +75,7 @@ class Poller:
         self._sink = sink
         self._interval = interval
         self._batch_size = batch_size
+        self._limit = batch_size
         self._progress = progress
         self._clock = clock
         self._pause = pause
@@ -118,12 +123,13 @@ class Poller:
         await self._store(batch)
         if full:
             self._position = batch[-1].key
+        self._limit = min(self._limit * 2, self._batch_size * GROWTH) if full else self._batch_size
         return full
 
     async def _read(self, last: bytes, batch: list[Stored]) -> bool:
         """Fill `batch` with what comes after `last`; True if it is full."""
         size = 0
-        async with aclosing(self._reader.read(last, self._batch_size)) as entries:
+        async with aclosing(self._reader.read(last, self._limit)) as entries:
             async for entry in entries:
                 if entry.key <= last:
                     # The cursor would go back, or over entries that were never seen.
@@ -133,7 +139,7 @@ class Poller:
                 size += len(entry.span) + len(entry.resource)
                 if size >= BATCH_BYTES:
                     return True
-        return len(batch) >= self._batch_size
+        return len(batch) >= self._limit
 
     async def _store(self, read: list[Stored]) -> None:
         batch = self._overlap.unknown(read)

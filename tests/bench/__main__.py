@@ -21,6 +21,7 @@ from rich.console import Console
 
 from .compare import CASES, Field, run_case
 from .context import Bench, Options
+from .ingest import run_ingest
 from .lag import run_lag
 from .machine import describe
 from .memory import run_growth, run_idle
@@ -41,6 +42,7 @@ _OTHERS: Mapping[str, Callable[[Bench, Upstream], Outcome]] = {
     "download": run_download,
     "upload": run_upload,
     "lag": run_lag,
+    "ingest": run_ingest,
     **{name: partial(run_spans, name=name) for name in SPAN_CASES},
 }
 SCENARIOS = (*(case.name for case in CASES), *_OTHERS)

@@ -51,6 +51,8 @@ GOALS = (
     Goal("download.rss", "RSS growth, 1 GB to a slow reader (flat)", 2.0, at_least=False, unit=" MB"),
     Goal("upload.rss", "RSS growth, 1 GB to a slow upstream (flat)", 2.0, at_least=False, unit=" MB"),
     Goal("lag.ms", "weight change to last newly routed request", 50.0, at_least=False, unit=" ms"),
+    Goal("ingest.rate", "spans indexed a second", 2000, at_least=True),
+    Goal("ingest.p99", "p99 of reads, indexing a backlog ÷ idle", 2.0, at_least=False),
     Goal("shadow.p99", "primary p99, shadow target hung ÷ mirror off", 1.05, at_least=False),
     Goal("ping.rps.bare", "backend: /ping ÷ bare Starlette route", 0.9, at_least=True),
     Goal("auth-test.rps.bare", "backend: /auth-test ÷ bare Starlette route", 0.9, at_least=True),

@@ -111,18 +111,25 @@ def nothing() -> None:
 
 
 async def test_full_batches_follow_each_other_without_a_wait() -> None:
-    rig = Rig(*map(entry, range(8)))
+    rig = Rig(*map(entry, range(20)))
     await rig.run(nothing, nothing)
-    assert [len(batch) for batch in rig.sink.batches] == [3, 3, 2]
+    assert [len(batch) for batch in rig.sink.batches] == [3, 6, 11]
     assert rig.sink.spans == rig.log.entries
     assert rig.time.waits == [0, 0, 5]
 
 
 async def test_a_last_full_batch_costs_one_more_read() -> None:
-    rig = Rig(*map(entry, range(6)))
+    rig = Rig(*map(entry, range(9)))
     await rig.run(nothing, nothing)
     assert rig.time.waits == [0, 0, 5]
     assert rig.progress.polls == 3
+
+
+async def test_batches_grow_while_they_are_full_and_not_for_ever() -> None:
+    rig = Rig(*map(entry, range(100)))
+    await rig.run(*[nothing] * 7)
+    assert rig.log.limits == [3, 6, 12, 24, 24, 24, 24, 3]
+    assert rig.sink.spans == rig.log.entries
 
 
 async def test_spans_that_come_later_are_found() -> None:
