@@ -76,16 +76,14 @@ def show(verification: Verification, console: Console) -> None:
         table.add_column(column, overflow="fold")
     for result in verification.results:
         request = f"{result.case.method} {result.case.path}"
-        # Text, not markup: names and answers may hold brackets.
-        cells = [result.case.label, request, result.stable, result.canary]
-        verdict = Text(result.verdict, _STYLES[result.verdict])
-        table.add_row(*map(Text, cells), verdict, Text(remark(result)))
+        cells = map(_text, (result.case.label, request, result.stable, result.canary))
+        table.add_row(*cells, Text(result.verdict, _STYLES[result.verdict]), _text(remark(result)))
     console.print(table)
     for result in verification.results:
         if result.differences:
-            console.print(Text(result.case.label, "bold"))
+            console.print(_text(result.case.label, "bold"))
             for difference in result.differences:
-                console.print(Text(_line(difference)), soft_wrap=True)
+                console.print(_text(_line(difference)), soft_wrap=True)
     console.print(Text(summary(verification)))
 
 
@@ -93,9 +91,9 @@ def _line(difference: Difference) -> str:
     path, kind = difference.place
     times = f" ×{difference.count}" if difference.count > 1 else ""
     sides = f"stable {difference.stable or '-'} | canary {difference.canary or '-'}"
-    return _printable(f"  {difference.action:<5} {kind:<13} {path}{times}: {sides}")
+    return f"  {difference.action:<5} {kind:<13} {path}{times}: {sides}"
 
 
-def _printable(text: str) -> str:
-    """Without control characters: answers must not move the terminal's cursor."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+def _text(text: str, style: str = "") -> Text:
+    """No markup, as answers may hold brackets, and no control characters: they must not move the terminal's cursor."""
+    return Text("".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text), style)

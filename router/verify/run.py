@@ -130,7 +130,9 @@ class Verifier:
         """Stable's and the canary's reply at the same time; a read's second from stable adds to the noise floor."""
         case = check.result.case
         first = await self._stable.ask(case) if case.safe else None
-        stable, canary = await asyncio.gather(self._stable.ask(case), self._canary.ask(case))
+        sides = (self._stable.ask(case), self._canary.ask(case))
+        # Both to their end, also when one side can't be reached: no connection is left half made.
+        stable, canary = map(_raised, await asyncio.gather(*sides, return_exceptions=True))
         if isinstance(first, Answer) and isinstance(stable, Answer):
             check.floor.add_stable([found.place for found in compare(first, stable, check.book)])
         return stable, canary
@@ -150,6 +152,12 @@ class Verifier:
             expected = f"the case expects {wanted}; is the session good, and are the databases the right ones?"
             judged.append(Difference(_STATUS, Action.BLOCK, str(stable.status), expected))
         return judged
+
+
+def _raised(outcome: Reply | BaseException) -> Reply:
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
 
 
 def _status(reply: Reply) -> str:
