@@ -301,7 +301,9 @@ def verify(
     cases: Annotated[list[Path], typer.Option("--cases", help="requests, JSON lines; repeatable", metavar="FILE")],
     session: Annotated[
         str | None,
-        typer.Option("--session", envvar="CUTOVER_SESSION", help="value of ${session} in cases", metavar="COOKIE"),
+        typer.Option(
+            "--session", envvar="CUTOVER_VERIFY_SESSION", help="value of ${session} in cases", metavar="COOKIE"
+        ),
     ] = None,
     rules: Annotated[
         Path | None, typer.Option("--rules", help="what doesn't count, TOML or JSON", metavar="FILE")

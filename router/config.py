@@ -270,7 +270,7 @@ def _gather_plan(tree: dict[str, Any]) -> None:
 
 
 # Read by the operator commands or the backend, not settings of the router.
-_FOREIGN = re.compile(r"CUTOVER_(CONFIG|ADMIN_URL|BENCH_.*|SQLITE_.*|DUCKDB_.*|BACKEND_.*)")
+_FOREIGN = re.compile(r"CUTOVER_(CONFIG|ADMIN_URL|BENCH_.*|SQLITE_.*|DUCKDB_.*|BACKEND_.*|VERIFY_.*)")
 
 
 def _read_environment(environ: Mapping[str, str]) -> list[tuple[list[str], str]]:

@@ -43,8 +43,13 @@ def _objection(case: Case, known: set[str], skipped: dict[str, str]) -> str | No
     if not case.safe and not case.writes:
         return f'{case.method} may write; to send it, say "writes": true in the case'
     if case.after in skipped:
-        return f"comes after {case.after!r}, which wasn't sent"
+        return follows_unsent(case)
     return lacking(case.placeholders() - known)
+
+
+def follows_unsent(case: Case) -> str:
+    """Why a case whose `after` wasn't sent can't be sent."""
+    return f"comes after {case.after!r}, which wasn't sent"
 
 
 def lacking(names: Iterable[str]) -> str | None:

@@ -17,7 +17,7 @@ from ..shadow.noise import NoiseFloor
 from ..shadow.rules import Book, Rules
 from .ask import Backend, NoAnswer
 from .cases import Case, captured
-from .order import lacking, ordered
+from .order import follows_unsent, lacking, ordered
 
 Reply = Answer | NoAnswer
 _STATUS = Place("status", Kind.VALUE)
@@ -79,6 +79,7 @@ class Verifier:
         self._canary = canary
         self._rules = rules
         self._wait = wait
+        self._unsent: set[str] = set()
 
     async def run(self, cases: Sequence[Case]) -> list[Result]:
         """A result for each case, in the order of `cases`.
@@ -105,8 +106,10 @@ class Verifier:
     async def _ask(self, check: _Check) -> None:
         result, case = check.result, check.result.case
         missing = (case.placeholders() - side.values.keys() for side in (self._stable, self._canary))
-        if why := lacking(frozenset().union(*missing)):
+        why = follows_unsent(case) if case.after in self._unsent else lacking(frozenset().union(*missing))
+        if why:
             result.skipped = why
+            self._unsent.add(case.label)
             return
         stable, canary = await self._replies(check)
         result.stable, result.canary = _status(stable), _status(canary)
@@ -149,8 +152,8 @@ class Verifier:
         check.result.noise |= {difference.place for difference in found} - counted
         judged = [difference for difference in found if difference.place in counted]
         if wanted is not None and stable.status != wanted and _STATUS not in counted:
-            expected = f"the case expects {wanted}; is the session good, and are the databases the right ones?"
-            judged.append(Difference(_STATUS, Action.BLOCK, str(stable.status), expected))
+            why = f"{stable.status}, but the case expects {wanted}; is the session good, and are the databases right?"
+            judged.append(Difference(_STATUS, Action.BLOCK, why, str(canary.status)))
         return judged
 
 

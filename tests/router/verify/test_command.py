@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,22 +26,23 @@ SIGNED = '[[rule]]\npath = "$.service"\ntreat = "ignore"\nwhy = "the name of the
 pytestmark = pytest.mark.slow
 
 
-@contextmanager
-def standin(name: str, seed: int = 0) -> Iterator[str]:
-    command = [sys.executable, "-m", "tests.standins.service", "--port", "0", "--name", name, "--seed", str(seed)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield process.stdout.readline().split()[1]
-        finally:
-            process.terminate()
-
-
 @pytest.fixture(scope="module")
 def arms() -> Iterator[dict[str, str]]:
     """Two equal services, and one whose data differs."""
-    with standin("stable") as stable, standin("canary") as canary, standin("canary", seed=8) as seeded:
-        yield {"stable": stable, "canary": canary, "seeded": seeded}
+    wanted = {"stable": ("stable", "0"), "canary": ("canary", "0"), "seeded": ("canary", "8")}
+    with ExitStack() as stack:
+        started = {}
+        for arm, (name, seed) in wanted.items():
+            command = [sys.executable, "-m", "tests.standins.service", "--port", "0", "--name", name, "--seed", seed]
+            process = stack.enter_context(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True))
+            stack.callback(process.terminate)
+            started[arm] = process
+        yield {arm: _announced(process) for arm, process in started.items()}
+
+
+def _announced(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().split()[1]
 
 
 @pytest.fixture

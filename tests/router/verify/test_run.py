@@ -134,9 +134,15 @@ async def test_sources(source: str, value: str) -> None:
 
 
 async def test_a_value_that_did_not_come_is_said() -> None:
-    cases = [Case(path="/a", capture={"x": "json:nothing"}), Case(path="/b/${x}")]
-    (_, result), *_ = await verified(always(b"{}"), always(b"{}"), *cases)
-    assert "no value for ${x}" in result.skipped
+    cases = [
+        Case(path="/a", capture={"x": "json:nothing"}),
+        Case(id="b", method="POST", path="/b/${x}", writes=True),
+        Case(path="/c", after="b"),
+    ]
+    results, *_ = await verified(always(b"{}"), always(b"{}"), *cases)
+    assert [result.verdict for result in results] == ["same", "skipped", "skipped"]
+    assert "no value for ${x}" in results[1].skipped
+    assert "comes after 'b'" in results[2].skipped
 
 
 async def test_an_unexpected_status_proves_nothing() -> None:
@@ -147,7 +153,7 @@ async def test_an_unexpected_status_proves_nothing() -> None:
 
     (result,), *_ = await verified(refused, refused, Case(path="/users", status=200))
     assert (result.verdict, found(result)) == ("differs", ["status value"])
-    assert "expects 200" in result.differences[0].canary
+    assert "expects 200" in result.differences[0].stable
 
 
 class TestNoAnswer:
