@@ -72,11 +72,12 @@ def _interruptible() -> Iterator[None]:
     """Let a termination or a closed terminal end the demo as Ctrl-C does, so that it cleans up."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
-    # SIGINT too: a shell that starts the demo in the background has it ignored.
-    endings = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, interrupt) for number in endings}
+    # Ctrl-C as well: a shell that starts the demo in the background has it ignored. asyncio.Runner ends its task
+    # cleanly where it finds Python's own handler.
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: interrupt, signal.SIGHUP: interrupt}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
