@@ -241,10 +241,10 @@ class Control:
 
     def status(self) -> Status:
         """Everything the router knows about itself now."""
-        now = self._clock.time()
+        now = self._clock.monotonic()
         return Status(
             version=VERSION,
-            uptime=round(self._clock.monotonic() - self._started, 1),
+            uptime=round(now - self._started, 1),
             revision=self.revision,
             percent=self.percent,
             intended_share=self._state.weight / WEIGHT_ONE,

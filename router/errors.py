@@ -7,6 +7,12 @@ They never hold a header value, a cookie or a token.
 
 from __future__ import annotations
 
+import errno
+from typing import Final
+
+#: Connecting failed for want of descriptors, ports or memory of our own: that says nothing about the other side.
+OUR_FAULT: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM))
+
 
 class RouterError(Exception):
     """Root of the tree. `status` is the HTTP status a client sees, `label` the value metrics and logs use."""

@@ -44,7 +44,7 @@ class _Worker:
     block: int
     channel: socket.socket
     process: asyncio.subprocess.Process | None
-    started_at: float = field(default_factory=time.time)
+    started_at: float = field(default_factory=time.monotonic)
     state: str = "starting"
 
 
@@ -264,7 +264,7 @@ class Fleet:
         await self._restart(worker)
 
     async def _restart(self, dead: _Worker) -> None:
-        delay = 0.0 if time.time() - dead.started_at > SHORT_LIFE else 0.5
+        delay = 0.0 if time.monotonic() - dead.started_at > SHORT_LIFE else 0.5
         while not self._stopping and self._current.get(dead.slot) is dead:
             await asyncio.sleep(delay)
             if self._current.get(dead.slot) is not dead:

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from loguru import logger
 
 from .config import Health, Settings
+from .errors import OUR_FAULT
 from .proxy.tls import upstream_context
 from .table import ARMS, Table
 
@@ -66,7 +67,11 @@ class Judge:
 
 
 async def check(url: str, path: str, timeout: float, context: ssl.SSLContext) -> str:
-    """Ask once; empty when healthy, else the reason why not. Any status below 500 is healthy."""
+    """Ask once; empty when healthy, else the reason why not. Any status below 500 is healthy.
+
+    Raises:
+        OSError: we are out of ports, descriptors or memory (`OUR_FAULT`), so the endpoint was never asked.
+    """
     try:
         async with asyncio.timeout(timeout):
             status = await _ask(url, path, context)
@@ -77,6 +82,8 @@ async def check(url: str, path: str, timeout: float, context: ssl.SSLContext) ->
     except ConnectionRefusedError:
         return "connection refused"
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in OUR_FAULT:
+            raise
         return str(error) or type(error).__name__
     return "" if status < 500 else f"answered {status}"
 
@@ -117,6 +124,7 @@ class Prober:
         self._on_change = on_change
         self._judges = {endpoint: Judge(up=False) for endpoint in down}
         self._tasks: list[asyncio.Task[None]] = []
+        self._unasked: set[tuple[int, str]] = set()
         self._take(settings)
 
     def _take(self, settings: Settings) -> None:
@@ -164,8 +172,17 @@ class Prober:
             await asyncio.sleep(interval * random.uniform(1 - _JITTER, 1 + _JITTER))
 
     async def probe(self, arm: int, url: str) -> None:
-        """Ask one endpoint once and act on the answer."""
-        reason = await check(url, self._health.path, self._health.timeout, self._context)
+        """Ask one endpoint once and act on the answer; without one its state stays."""
+        try:
+            reason = await check(url, self._health.path, self._health.timeout, self._context)
+        except OSError as error:
+            if (arm, url) not in self._unasked:
+                self._unasked.add((arm, url))
+                logger.warning("{} endpoint {} can't be asked whether it is up: {}", ARMS[arm], url, error)
+            return
+        if (arm, url) in self._unasked:
+            self._unasked.discard((arm, url))
+            logger.info("{} endpoint {} can be asked again", ARMS[arm], url)
         judge = self._judges[arm, url]
         if judge.observe(not reason, self._health.fall, self._health.rise):
             self._publish(arm)

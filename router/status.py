@@ -23,7 +23,7 @@ from .table import ARMS, CANARY, STABLE, WEIGHT_ONE, Table
 
 @dataclass(frozen=True, slots=True)
 class WorkerInfo:
-    """One worker as the supervisor knows it: its listening `slot`, its `block` of the table, `started_at` (epoch)."""
+    """One worker as the supervisor knows it: listening `slot`, `block` of the table, `started_at` (monotonic)."""
 
     pid: int
     slot: int

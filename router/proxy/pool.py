@@ -7,14 +7,13 @@ out. Bounded in connections an endpoint and in waiting requests; a request that 
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 import ssl
 from collections import deque
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
-from ..errors import UpstreamError
+from ..errors import OUR_FAULT, UpstreamError
 from ..table import EJECTED, ENDPOINTS, UP
 from .tls import upstream_context
 from .upstream import IDLE, Upstream
@@ -22,10 +21,6 @@ from .upstream import IDLE, Upstream
 if TYPE_CHECKING:
     from .core import Core
     from .exchange import Exchange
-
-
-# Connecting failed for want of descriptors, ports or memory of our own: that says nothing about the endpoint.
-_OUR_FAULT: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM))
 
 
 class Endpoint:
@@ -167,7 +162,7 @@ class Pool:
                 )
         except (OSError, ssl.CertificateError) as error:
             endpoint.connecting -= 1
-            if getattr(error, "errno", None) not in _OUR_FAULT:
+            if getattr(error, "errno", None) not in OUR_FAULT:
                 self._count_failure(endpoint)
             exchange.failed(_translate(error), endpoint)
             self._open_for_next(endpoint)
@@ -258,6 +253,6 @@ def _translate(error: BaseException) -> UpstreamError:
         return UpstreamError("TLS handshake failed", "tls")
     if isinstance(error, socket.gaierror):
         return UpstreamError("name could not be resolved", "refused")
-    if isinstance(error, OSError) and error.errno in _OUR_FAULT:
+    if isinstance(error, OSError) and error.errno in OUR_FAULT:
         return UpstreamError("the router is out of sockets", "unavailable", 503)
     return UpstreamError("connection refused", "refused")

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,6 +34,7 @@ class Router:
         self.config = folder / "cutover.toml"
         self.log = folder / "router.log"
         self.environ: dict[str, str] = {}
+        self.wrapper: list[str] = []  # a command that prepares the ground and runs its arguments
         self.process: subprocess.Popen[bytes]
         self._stable, self._canary = stable, canary
         self._started: list[subprocess.Popen[bytes]] = []
@@ -46,7 +47,7 @@ class Router:
 
     def launch(self) -> subprocess.Popen[bytes]:
         """Start a supervisor without waiting for it."""
-        command = [sys.executable, "-m", "router", "serve", "--listen", f"127.0.0.1:{self.port}"]
+        command = [*self.wrapper, sys.executable, "-m", "router", "serve", "--listen", f"127.0.0.1:{self.port}"]
         command += ["--admin", f"127.0.0.1:{self.admin_port}", "--state", str(self.state), "--config", str(self.config)]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CUTOVER_")}
         environ = kept | {"CUTOVER_ADMIN_TOKEN": TOKEN} | self.environ
@@ -148,10 +149,19 @@ class Router:
 
 @contextmanager
 def running_router(
-    folder: Path, stable: Endpoint, canary: Endpoint, settings: str = "", workers: int = 1, percent: float = 50
+    folder: Path,
+    stable: Endpoint,
+    canary: Endpoint,
+    settings: str = "",
+    workers: int = 1,
+    percent: float = 50,
+    environ: Mapping[str, str] | None = None,
+    wrapper: Sequence[str] = (),
 ) -> Iterator[Router]:
     """A ready router at a weight; everything that it started ends with the block."""
     router = Router(folder, stable, canary, settings, workers)
+    router.environ.update(environ or {})
+    router.wrapper[:] = wrapper
     try:
         router.start()
         if percent:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,62 @@ def test_hung_disk_under_load(tmp_path: Path, stable: Upstream, canary: Upstream
     assert "check the disk" in problem
     assert (code, left) == (0, False)
     assert "closing hangs" in text
+
+
+#: Runs its arguments with a small disk at $1 that only they see.
+SMALL_DISK = 'mount -t tmpfs -o size=1m none "$1" && shift && exec "$@"'
+PLAN = {
+    "step": [{"name": "some", "percent": 10, "hold": "1s"}, {"name": "half", "percent": 50}],
+    "watch": {"for": "1h"},
+    "gate": [{"metric": "health"}],
+}
+
+
+@contextmanager
+def _filled(disk: Path) -> Iterator[None]:
+    """No byte left until the block ends."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (4096, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(bytes(size))
+    yield
+    filler.unlink()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a disk of its own")
+def test_full_disk_under_load(tmp_path: Path, stable: Upstream, canary: Upstream, figures: Figures) -> None:
+    """A step that is over stays; what isn't saved is saved when there is room again."""
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no disk of its own: unshare -m isn't allowed here")
+    (tmp_path / "disk").mkdir()
+    wrapper = ["unshare", "-m", "sh", "-c", SMALL_DISK, "sh", str(tmp_path / "disk")]
+    router = Router(tmp_path, stable, canary, "", 1)
+    router.wrapper, router.state = wrapper, tmp_path / "disk" / "state.db"
+    try:
+        router.start()
+        disk = Path(f"/proc/{router.process.pid}/root{tmp_path}/disk")  # ours is empty
+        with running_load(router.port) as load:
+            load.more(100)
+            status, text = router.ask("POST", "/api/v1/rollouts", {"plan": PLAN, "reason": "fault case"})
+            assert status == 200, text
+            with _filled(disk):
+                wait_until(lambda: "disk is full" in router.ask("GET", "/api/v1/rollout")[1], "the plan can't go on")
+                held = router.weight()
+                refused, problem = router.ask("PUT", "/api/v1/weight", {"percent": 75, "reason": "raise"})
+                lowered, _ = router.ask("PUT", "/api/v1/weight", {"percent": 5, "reason": "roll back"})
+                in_force, behind = router.weight(), not _persisted(router)
+                load.more(300)
+            wait_until(lambda: _persisted(router), "what was kept is saved")
+            raised = router.set_weight(25)["percent"]
+            load.more(100)
+        _, rollout = router.ask("GET", "/api/v1/rollout")
+    finally:
+        router.end()
+    note = f"plan held at {held:g} %; raise: {refused}, lower: {lowered} and in force; saved once there was room"
+    row = figures.add("disk of the state file full", load.events, note)
+    assert not load.failures(), row
+    assert (held, refused, lowered, in_force, behind, raised) == (10, 503, 200, 5, True, 25)
+    assert "the disk is full; free some space" in problem
+    assert json.loads(rollout)["phase"] == "paused"

@@ -210,7 +210,7 @@ async def test_denied_is_on_record(control: Control) -> None:
 
 
 async def test_status_tells_what_was_counted(control: Control, table: Table, clock: FakeClock) -> None:
-    gone = WorkerInfo(pid=2**22, slot=0, block=0, state="serving", started_at=clock.time() - 5)
+    gone = WorkerInfo(pid=2**22, slot=0, block=0, state="serving", started_at=clock.monotonic() - 5)
     control.workers = lambda: [gone]
     await control.set_weight(25, "a", "r")
     counters = Counters(table.block(0))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import resource
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -115,6 +117,19 @@ async def test_a_refused_connection_is_named(unused_tcp_port: int) -> None:
     assert reason == "connection refused"
 
 
+async def test_a_lack_of_our_own_is_told_apart(unused_tcp_port: int) -> None:
+    """No descriptor for the check's socket."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    context = upstream_context(Tls())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files") as caught:
+            await check(f"http://127.0.0.1:{unused_tcp_port}", "/ping", 5, context)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert caught.value.errno == errno.EMFILE
+
+
 async def test_a_silent_endpoint_is_given_up_on() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -176,6 +191,28 @@ class TestProber:
             Change("canary", CANARY_URL, False, "connection refused"),
             Change("canary", CANARY_URL, True, "answers again"),
         ]
+
+    async def test_what_we_lack_says_nothing_about_an_endpoint(
+        self, tmp_path: Path, table: Table, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Neither down nor up: what is known stays, and goes on where it was."""
+        outcomes: list[str | OSError] = []
+
+        async def fake_check(*_: object) -> str:
+            outcome = outcomes.pop(0)
+            if isinstance(outcome, OSError):
+                raise outcome
+            return outcome
+
+        monkeypatch.setattr(health, "check", fake_check)
+        prober = Prober(make_settings(tmp_path), table)
+        lacking = OSError(errno.EADDRNOTAVAIL, "no port is free")
+        outcomes += [lacking, lacking, lacking, "refused", lacking, "refused"]
+        states = []
+        while outcomes:
+            await prober.probe(CANARY, CANARY_URL)
+            states.append(table.up(CANARY, 0))
+        assert states == [True, True, True, True, True, False]
 
     async def test_a_reload_keeps_what_is_known(self, tmp_path: Path, table: Table, reasons: dict[str, str]) -> None:
         prober = Prober(make_settings(tmp_path), table)
