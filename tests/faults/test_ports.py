@@ -6,7 +6,7 @@ import ctypes
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -47,16 +47,27 @@ def own_network() -> Iterator[None]:
         os.close(before)
 
 
-def _use_up(stack: ExitStack, upstream: Upstream) -> int:
-    """Hold every port that is left towards an upstream."""
-    count = 0
+def _use_up(stack: ExitStack, upstream: Upstream) -> None:
+    """Hold every port that is left towards an upstream; again and again, for the router gives some back."""
     while True:
-        hog = stack.enter_context(socket.socket())
+        hog = socket.socket()
         try:
             hog.connect(("127.0.0.1", upstream.port))
         except OSError:
-            return count
-        count += 1
+            hog.close()
+            return
+        stack.enter_context(hog)
+
+
+def _starve(upstreams: tuple[Upstream, ...], stack: ExitStack, noticed: Callable[[], bool]) -> None:
+    """Leave no port towards `upstreams`, until it was noticed."""
+
+    def is_noticed() -> bool:
+        for upstream in upstreams:
+            _use_up(stack, upstream)
+        return noticed()
+
+    wait_until(is_noticed, "somebody noticed that there is no port")
 
 
 def _up(router: Router) -> list[bool]:
@@ -73,15 +84,13 @@ def test_ports_run_out_and_come_back(tmp_path: Path, figures: Figures) -> None:
     ):
         load.more(100)
         with ExitStack() as hogs:
-            _use_up(hogs, canary)
-            text = router.text
-            wait_until(lambda: "canary endpoint" in text() and "can't be asked" in text(), "a check lacked a port")
+            _starve((canary,), hogs, lambda: f"canary endpoint {canary.url} can't be asked" in router.text())
             first = len(load.events)
-            load.more(200)
-            wait_until(lambda: _use_up(hogs, canary) + _use_up(hogs, stable) == 0 and bool(load.failures()), "all gone")
+            load.more(100)
             second = len(load.events)
-            load.more(200)
-            wait_until(lambda: "stable endpoint" in text(), "a check of stable lacked a port, too")
+            _starve((canary, stable), hogs, lambda: f"stable endpoint {stable.url} can't be asked" in router.text())
+            _starve((canary, stable), hogs, lambda: bool(load.failures()))
+            load.more(100)
             states = _up(router)
         wait_until(lambda: load.succeeding(50), "only successes once there are ports")
         fallbacks = router.status()["fallbacks"]
