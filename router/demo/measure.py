@@ -89,19 +89,38 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Rollback:
+    """The rollout at the end: `seconds` from the fault to weight 0, the explanation in lines, and what users saw."""
+
+    seconds: float
+    words: list[str]
+    requests: int
+    failed: int
+
+    def problems(self) -> list[str]:
+        return [f"{self.failed} of {self.requests:,} requests failed around the rollback"] if self.failed else []
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The whole run; answers an arm as the users count them and as the router does."""
 
     steps: list[Step]
     seen: Mapping[str, int]
     counted: Mapping[str, int]
+    rollback: Rollback | None = None
 
     def problems(self) -> list[str]:
-        return [problem for step in self.steps for problem in step.problems()] + [
-            f"users got {self.seen[arm]:,} answers from {arm}, but the router counted {self.counted[arm]:,}"
-            for arm in ARMS
-            if self.seen[arm] != self.counted[arm]
-        ]
+        found = self.rollback.problems() if self.rollback else []
+        return (
+            found
+            + [problem for step in self.steps for problem in step.problems()]
+            + [
+                f"users got {self.seen[arm]:,} answers from {arm}, but the router counted {self.counted[arm]:,}"
+                for arm in ARMS
+                if self.seen[arm] != self.counted[arm]
+            ]
+        )
 
 
 def count(answers: Iterable[Answer]) -> dict[str, int]:

@@ -77,6 +77,10 @@ class Processes:
                 start_new_session=True,
             )
 
+    def end(self, name: str) -> None:
+        """SIGTERM, without waiting."""
+        self._children[name].terminate()
+
     def url_of(self, name: str) -> str:
         """Wait for the line ``ready URL`` of a stand-in."""
 

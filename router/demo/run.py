@@ -7,9 +7,10 @@ import secrets
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -52,7 +53,7 @@ def demo() -> int:
         ):
             router = _start(processes, console)
             try:
-                outcome = _play(router, console)
+                outcome = _play(router, console, partial(processes.end, "canary"))
             except DemoError as error:
                 raise DemoError(f"{error}\n{processes.log_tail('router')}") from None
             failed = bool(outcome.problems())
@@ -125,15 +126,14 @@ def _backend(arm: str, secret: str) -> dict[str, str]:
     }
 
 
-def _play(router: Router, console: Console) -> Outcome:
+def _play(router: Router, console: Console, fault: Callable[[], None]) -> Outcome:
     async def play() -> Outcome:
         headers = {"authorization": f"Bearer {router.token}"}
         async with httpx.AsyncClient(
             base_url=router.admin, headers=headers, timeout=ADMIN_TIMEOUT_SECONDS, trust_env=False
         ) as client:
-            return await Scenario(Admin(client), Traffic(HOST, router.port, THINK_SECONDS, router.accounts)).run(
-                screen.show
-            )
+            traffic = Traffic(HOST, router.port, THINK_SECONDS, router.accounts)
+            return await Scenario(Admin(client), traffic, fault=fault).run(screen.show)
 
     with Screen(console) as screen, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(play())

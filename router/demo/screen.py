@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from .measure import ARMS, GRACE_SECONDS, Outcome, Share, Speed, Step
+from .measure import ARMS, GRACE_SECONDS, Outcome, Rollback, Share, Speed, Step
 
 #: Two lines a heading: with one space between columns the table fits 80 characters.
 _COLUMNS = (
@@ -116,4 +116,13 @@ def summary(outcome: Outcome, seconds: float) -> list[str]:
     return [
         f"It held: weight {path} % in {seconds:.0f} s; no request failed; users and router both counted {answers};",
         f"users changed sides {moves} times, each time because the weight did.",
+        *(_rollback(outcome.rollback) if outcome.rollback else []),
+    ]
+
+
+def _rollback(found: Rollback) -> list[str]:
+    return [
+        "Then a plan went on by itself, 10 → 50 %, until the canary's process ended:",
+        f"weight 0 after {found.seconds:.1f} s, none of {found.requests:,} requests failed. cutover explain:",
+        *(f"  {words}" for words in found.words),
     ]

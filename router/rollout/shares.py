@@ -16,6 +16,8 @@ from .sequential import Absolute, Mixture, Relative, lower, upper
 #: An interval of the relative test ends when it has this many trials and both arms have theirs; its end depends on how
 #: many trials there were, never on how they went.
 RELATIVE_TRIALS, RELATIVE_MIN = 100, 5
+#: Requests of the canary that "the last" of them are, or up to twice as many.
+RECENT = 20
 #: Distance to stable that still promotes, for gates that have neither a margin nor a limit.
 MARGIN = 0.02
 
@@ -38,20 +40,26 @@ class Tally:
 
 @dataclass(slots=True)
 class ShareState:
-    """What a share gate remembers: its mixtures, this step's tally, and the relative test's open interval."""
+    """What a share gate remembers: its mixtures, this step's tally, the relative test's open interval.
+
+    `last` and `newest` are the latest requests: one full window, and the one that is filling.
+    """
 
     absolute: Mixture | None = None
     relative: Mixture | None = None
     step: Tally = field(default_factory=Tally)
     open: Tally = field(default_factory=Tally)
+    last: Tally = field(default_factory=Tally)
+    newest: Tally = field(default_factory=Tally)
 
     def dump(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def load(cls, raw: dict[str, Any]) -> ShareState:
-        mixtures = {name: Mixture(**raw[name]) if raw[name] else None for name in ("absolute", "relative")}
-        return cls(**mixtures, step=Tally(**raw["step"]), open=Tally(**raw["open"]))
+        absolute, relative = (Mixture(**raw[name]) if raw[name] else None for name in ("absolute", "relative"))
+        tallies = (Tally(**raw.get(name, {})) for name in ("step", "open", "last", "newest"))
+        return cls(absolute, relative, *tallies)
 
 
 class ShareTest:
@@ -88,7 +96,8 @@ class ShareTest:
 
     def begin_step(self) -> None:
         """Count anew; an interval of the relative test must not reach over a change of the weight."""
-        self.state.step, self.state.open = Tally(), Tally()
+        state = self.state
+        state.step, state.open, state.last, state.newest = Tally(), Tally(), Tally(), Tally()
         for mixture in (self.state.absolute, self.state.relative):
             if mixture is not None:
                 mixture.begin_step()
@@ -97,6 +106,9 @@ class ShareTest:
         """One more interval."""
         state = self.state
         state.step.add(tally)
+        state.newest.add(tally)
+        if state.newest.canary >= RECENT:
+            state.last, state.newest = state.newest, Tally()
         if self._absolute is not None and tally.canary:
             self._absolute.update(tally.canary, tally.canary_bad)
         state.open.add(tally)
@@ -122,9 +134,18 @@ class ShareTest:
 
     def _accuse(self, test: Absolute | Relative) -> str:
         odds = f"a healthy canary gets here less than once in {self.threshold:,.0f} rollouts"
+        counted = self._lately() + self._counted()
         if isinstance(test, Absolute):
-            return f"{self._counted()}; the limit is {_percent(test.bound)}, and {odds}"
-        return f"{self._counted()}; the limit is {test.bound:g} times stable's share, and {odds}"
+            return f"{counted}; the limit is {_percent(test.bound)}, and {odds}"
+        return f"{counted}; the limit is {test.bound:g} times stable's share, and {odds}"
+
+    def _lately(self) -> str:
+        """What came last, when the whole step hides it."""
+        last, newest, step = self.state.last, self.state.newest, self.state.step
+        canary, bad = last.canary + newest.canary, last.canary_bad + newest.canary_bad
+        if canary == step.canary or bad * step.canary <= step.canary_bad * canary:
+            return ""
+        return f"{bad:,} of the last {canary:,} canary requests {self._what} ({_percent(bad / canary)}); in this step "
 
     def _counted(self) -> str:
         step = self.state.step

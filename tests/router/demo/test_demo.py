@@ -50,6 +50,9 @@ def test_it_all_happens_and_nothing_stays_behind(tmp_path: Path) -> None:
     steps = re.findall(r"^canary at (\d+) %: .*, wrong 0, failed 0: ok$", output, re.MULTILINE)
     assert steps == ["0", "10", "50", "100", "0"], output
     assert "It held:" in output
+    assert re.search(r"^weight 0 after [\d.]+ s, none of [\d,]+ requests failed", output, re.MULTILINE), output
+    assert "rollback in step 'half'" in output
+    assert "decided again from its evidence: the same" in output
     assert not listening(output)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import httpx
 import pytest
 
+from router.demo import scenario
 from router.demo.measure import Step
 from router.demo.processes import DemoError
 from router.demo.scenario import PLAN, Admin, Leg, Scenario
@@ -82,3 +83,47 @@ def test_the_plan_is_the_one_that_was_promised_and_fits_a_minute() -> None:
     assert [leg.percent for leg in PLAN] == [0, 10, 50, 100, 0]
     assert sum(leg.seconds for leg in PLAN) < 45
     assert 200 <= sum(leg.joining for leg in PLAN) <= 900
+
+
+@pytest.mark.parametrize(("failure", "problems"), [("", []), ("502", ["3 of 3 requests failed around the rollback"])])
+async def test_after_the_fault_the_router_has_to_help_itself(
+    monkeypatch: pytest.MonkeyPatch, failure: str, problems: list[str]
+) -> None:
+    monkeypatch.setattr(scenario, "CALM_SECONDS", 0)
+    events: list[str] = []
+    crowd = Crowd()
+
+    def fault() -> None:
+        events.append("fault")
+        crowd.answers += [Answer(user, 0.0, 0.0, 200, "stable", failure) for user in range(3)]
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        events.append(path.removeprefix("/api/v1/"))
+        if path == "/api/v1/rollout":
+            phase = "rolled_back" if "fault" in events else "running"
+            return httpx.Response(200, json={"step": 1, "phase": phase})
+        if path == "/api/v1/decisions":
+            return httpx.Response(200, json={"rows": [{"id": 3}]})
+        if path == "/api/v1/decisions/3/explain":
+            row = {"id": 3, "rollout": 1, "action": "rollback", "step": "half", "percent": 0, "gate": "errors"}
+            return httpx.Response(
+                200, json={**row, "time": "", "actor": "router", "words": "9 failed", "gates": [], "holds": True}
+            )
+        return httpx.Response(200, json={"arms": {"stable": {"requests": 3}, "canary": {"requests": 0}}})
+
+    outcome = await Scenario(admin(respond), crowd, [Leg(0, 0, 0)], fault).run(lambda steps, running: None)
+    assert events[:4] == ["weight", "rollouts", "rollout", "fault"]
+    assert outcome.rollback is not None
+    assert "9 failed" in outcome.rollback.words
+    assert outcome.rollback.problems() == problems
+
+
+async def test_a_rollout_that_does_not_move_ends_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scenario, "PATIENCE_SECONDS", 0)
+    tree = {"id": 1, "plan": "demo", "phase": "running", "step": 0, "steps": [{"name": "a", "percent": 1, "hold": 1}]}
+    tree |= {"elapsed": 0, "samples": 0, "remaining": None, "missing": ["time"], "quarantined": [], "gates": []}
+    with pytest.raises(DemoError, match="missing: time"):
+        await Scenario(admin(lambda _: httpx.Response(200, json=tree)), Crowd(), [Leg(0, 0, 0)], lambda: None).run(
+            lambda *_: None
+        )

@@ -308,3 +308,10 @@ def test_a_hung_canary_fails_before_anything_times_out() -> None:
     found.update(times([0.01] * 200, [0.01] * 1000))
     found.update(Interval(1.0, Arm(180, cells=took(*[0.01] * 180)), Arm(overdue=20)))
     assert found.readings(CANARY)[0].verdict == "fail"
+
+
+def test_what_came_last_is_said_when_the_step_hides_it() -> None:
+    found = fed(judge(ERRORS), counts(5000, 5), *[counts(10, 6)] * 4)
+    assert only(found).verdict == "fail"
+    words = only(found).words
+    assert words.startswith("12 of the last 20 canary requests failed (60 %); in this step 29 of 5,040"), words
