@@ -45,11 +45,12 @@ def run_ingest(bench: Bench, upstream: Upstream) -> Outcome:
         _until_stored(port, SEED)
         with _reading(port) as idle:
             time.sleep(QUIET)
-        started = time.monotonic()
+        started, cpu = time.monotonic(), _metric(port, "process_cpu_seconds_total")
         append(log, backlog)
         with _reading(port) as busy:
             _until_stored(port, SEED + BACKLOG)
             rate = BACKLOG / (time.monotonic() - started)
+            cpu = (_metric(port, "process_cpu_seconds_total") - cpu) / BACKLOG
         with _reading(port) as flowing:
             _flow(log, source, rate / 2)
         behind = time.monotonic()
@@ -74,8 +75,10 @@ def run_ingest(bench: Bench, upstream: Upstream) -> Outcome:
         "ingest.p99": _at(busy, 0.99) / _at(idle, 0.99),
         "ingest.flow_p99": _at(flowing, 0.99) / _at(idle, 0.99),
         "ingest.drained_s": behind,
+        "ingest.cpu_us": cpu * 1e6,
     }
-    outcome.notes.append(f"batches from 100 on; lag back at 0 within {behind:.2f} s of the last span")
+    outcome.notes.append(f"batches from 100 on; {cpu * 1e6:.0f} µs of the backend's CPU a span, reads too")
+    outcome.notes.append(f"lag back at 0 within {behind:.2f} s of the last span")
     return outcome
 
 

@@ -83,8 +83,9 @@ def paths(folder: Path) -> tuple[Path, Path, Path]:
 
 @asynccontextmanager
 async def running(
-    folder: Path, role: str = "auto", at_step: Callable[[Step], None] = lambda step: None
+    folder: Path, role: str = "auto", at_step: Callable[[Step], None] = lambda step: None, pause: float = 0.01
 ) -> AsyncIterator[Running]:
+    """`pause` is that between two writes of the shared cursor."""
     log, file, replica = paths(folder)
     environment = {
         "JUNJO_SESSION_SECRET": "x",
@@ -99,7 +100,7 @@ async def running(
     async with (
         Sqlite(settings.sqlite_path) as sqlite,
         Duck() as duck,
-        SharedCursor(sqlite, pause=0.01) as shared,
+        SharedCursor(sqlite, pause) as shared,
         Ownership(settings, duck, LogReader(log), shared, progress, lambda seconds: None, at_step) as ownership,
     ):
         yield Running(duck, ownership, shared, progress)

@@ -81,7 +81,9 @@ async def test_there_and_back_nothing_is_lost_or_doubled(tmp_path: Path, sender:
 
 
 async def test_the_shared_cursor_is_the_files_when_it_is_let_go(tmp_path: Path, sender: Sender) -> None:
-    async with running(tmp_path) as backend:
+    async with running(tmp_path, pause=3600) as backend:
+        await backend.drained()
+        sender.send(50)
         await backend.drained()
         await backend.to(Role.FOLLOWER)
         at_handover = sender.sent[-1].key
