@@ -20,7 +20,7 @@ def duckdb_check(duck: Duck, ownership: Ownership) -> Check:
         if ownership.step is not Step.RESTING:
             details["handover"] = ownership.step.value
         if ownership.holder is not None:
-            details["held_by"] = ownership.holder
+            details["held_by"] = ownership.holder.rpartition("/")[2]  # its program's name, not where that lies
         return Finding("ok", details)
 
     return check
