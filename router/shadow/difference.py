@@ -24,11 +24,17 @@ class Kind(StrEnum):
 
 
 class Action(StrEnum):
-    """What a difference does to a verdict."""
+    """What a difference does to a verdict; the most serious last."""
 
     ALLOW = "allow"
     WARN = "warn"
     BLOCK = "block"
+
+
+#: Places that one pair of answers may have: a map with other keys on each side mustn't fill reports and memory.
+MAX_PLACES = 200
+#: Stands for the places beyond them.
+MORE = "(more)"
 
 
 class Place(NamedTuple):
@@ -58,9 +64,18 @@ class Found:
         self._by_place: dict[Place, Difference] = {}
 
     def add(self, path: str, kind: Kind, action: Action, stable: str, canary: str) -> None:
-        if not self.again(path, kind):
-            place = Place(path, kind)
-            self._by_place[place] = Difference(place, action, stable, canary)
+        """Note a difference; what is beyond `MAX_PLACES` joins one entry a class, as serious as the worst in it."""
+        if self.again(path, kind):
+            return
+        if len(self._by_place) >= MAX_PLACES:
+            more = self._by_place.get(Place(MORE, kind))
+            if more is not None:
+                more.count += 1
+                more.action = max(more.action, action, key=list(Action).index)
+                return
+            path = MORE
+        place = Place(path, kind)
+        self._by_place[place] = Difference(place, action, stable, canary)
 
     def again(self, path: str, kind: Kind) -> bool:
         """Count one more at a place that is known, without the cost of an example; False if it is new."""

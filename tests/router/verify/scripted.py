@@ -14,12 +14,13 @@ Script = Callable[["Asked"], tuple[int, dict[str, str], bytes]]
 
 @dataclass(frozen=True)
 class Asked:
-    """One request; header names in lower case."""
+    """One request; header names in lower case; `port` is the client's."""
 
     method: str
     target: str
     headers: dict[str, str]
     body: bytes
+    port: int
 
 
 @dataclass
@@ -38,7 +39,7 @@ def scripted(script: Script) -> Iterator[Scripted]:
         def answer(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = self.rfile.read(int(headers.get("content-length", 0)))
-            asked = Asked(self.command, self.path, headers, body)
+            asked = Asked(self.command, self.path, headers, body, self.client_address[1])
             backend.asked.append(asked)
             status, answer_headers, content = script(asked)
             self.send_response(status)

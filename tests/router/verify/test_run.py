@@ -108,6 +108,7 @@ async def test_nothing_is_added_and_nothing_is_kept() -> None:
     assert canary.asked[0].headers == {"host": "example.com", "x-one": "1"}
     assert [asked.headers for asked in canary.asked[1:]] == [{"host": "example.com"}]
     assert [asked for asked in stable.asked if "cookie" in asked.headers] == []
+    assert len({asked.port for asked in stable.asked}) == len(stable.asked)  # a connection each
 
 
 async def test_captured_values_are_each_sides_own() -> None:
