@@ -318,17 +318,8 @@ def verify(
     """Ask two backends the same and compare their answers."""
     from .verify.command import Options, verify
 
-    times = (_seconds(confirm_after, "--confirm-after"), _seconds(timeout, "--timeout"))
-    raise typer.Exit(verify(Options(stable, canary, cases, rules, session, *times, json_file, html_file)))
-
-
-def _seconds(text: str, option: str) -> float:
-    from .durations import seconds
-
-    try:
-        return float(seconds(text))
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from None
+    options = Options(stable, canary, cases, rules, session, confirm_after, timeout, json_file, html_file)
+    raise typer.Exit(verify(options))
 
 
 @app.command(epilog=_EPILOG)

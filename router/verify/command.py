@@ -12,6 +12,8 @@ from pathlib import Path
 from rich.console import Console
 
 from ..client import CommandError
+from ..durations import seconds
+from ..errors import ConfigError
 from ..shadow.rules import Rules
 from .ask import Backend, checked_url, session_value
 from .cases import Case
@@ -23,15 +25,15 @@ from .run import Verification, Verifier
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was typed; times in seconds."""
+    """What was typed; times as people write them."""
 
     stable: str
     canary: str
     cases: Sequence[Path]
     rules: Path | None = None
     session: str | None = None
-    confirm_after: float = 6.0
-    timeout: float = 30.0
+    confirm_after: str = "6s"
+    timeout: str = "30s"
     json: Path | None = None
     html: Path | None = None
 
@@ -40,7 +42,7 @@ def verify(options: Options) -> int:
     """Run it, print the table, write the reports; 0 if nothing blocks, else 1.
 
     Raises:
-        ConfigError: a file or a URL is wrong.
+        ConfigError: a file, a URL or a time is wrong.
         UnreachableError: a side can't be reached.
         CommandError: no case could be compared, or a report can't be written.
     """
@@ -58,15 +60,24 @@ def verify(options: Options) -> int:
 
 async def _run(options: Options, cases: Sequence[Case], rules: Rules) -> Verification:
     stable, canary = checked_url("STABLE", options.stable), checked_url("CANARY", options.canary)
+    confirm_after = _seconds(options.confirm_after, "--confirm-after")
+    timeout = _seconds(options.timeout, "--timeout")
     host = stable.netloc.decode("ascii")
-    sides = (Backend(name, str(url), host, options.timeout) for name, url in (("stable", stable), ("canary", canary)))
+    sides = (Backend(name, str(url), host, timeout) for name, url in (("stable", stable), ("canary", canary)))
     async with AsyncExitStack() as stack:
         one, other = [await stack.enter_async_context(side.opened()) for side in sides]
         if options.session is not None:
             for side in (one, other):
                 side.values["session"] = session_value(options.session)
-        verifier = Verifier(one, other, rules, lambda: asyncio.sleep(options.confirm_after))
+        verifier = Verifier(one, other, rules, lambda: asyncio.sleep(confirm_after))
         return Verification(options.stable, options.canary, await verifier.run(cases))
+
+
+def _seconds(text: str, option: str) -> float:
+    try:
+        return float(seconds(text))
+    except ValueError as error:
+        raise ConfigError(f"{option}: {error}") from None
 
 
 def _write(path: Path, text: str) -> None:

@@ -308,7 +308,7 @@ def test_any_bytes(stable: bytes, canary: bytes) -> None:
     assert bool(places(json_answer(stable), json_answer(canary))) <= (stable != canary)
 
 
-HUGE = 100_000
+HUGE = 50_000
 
 
 @pytest.mark.parametrize(
@@ -331,4 +331,4 @@ def test_huge_bodies_take_linear_time(stable: bytes, canary: bytes) -> None:
     one, other = (answer(200, [JSON], body, cap=2 * HUGE) for body in (stable, canary))
     started = time.process_time()
     assert places(one, other, rule("$", "set"), rule("$..x", "ignore"))
-    assert time.process_time() - started < 4
+    assert time.process_time() - started < 3
