@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import enum
-import socket
 from email.utils import formatdate
 from math import inf
 from time import monotonic
@@ -24,6 +23,7 @@ from ..wire.request import Request
 from .core import LATE_HEAD, Core
 from .exchange import Exchange
 from .heads import Heads
+from .presence import keep_alive
 from .reset import reset_on_close
 from .stall import Stall, untaken
 from .tunnel import Tunnel
@@ -98,9 +98,7 @@ class Downstream:
         peer = transport.get_extra_info("peername")
         address = peer[0] if peer else "unknown"
         self._heads = Heads(core, self._scheme, address, is_trusted(address, core.trusted))
-        found = transport.get_extra_info("socket")
-        if found is not None:
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        keep_alive(transport)
         core.clients.add(self)
         core.swept.add(self)
         core.counters.count(ACCEPTED)
@@ -372,9 +370,8 @@ class Downstream:
     def pause_writing(self) -> None:
         self._write_paused = True
         self._watch_stall()
-        exchange = self._exchange
-        if exchange is not None and exchange.upstream is not None:
-            exchange.upstream.pause_reading()
+        if self._exchange is not None and self._exchange.upstream is not None:
+            self._exchange.upstream.pause_reading()
 
     def resume_writing(self) -> None:
         self._write_paused = False
@@ -387,19 +384,17 @@ class Downstream:
 
     def _watch_stall(self) -> None:
         core = self._core
-        self._stall.begin(self.transport.get_write_buffer_size() + untaken(self.transport), core.now)
+        self._stall.begin(untaken(self.transport), core.now)
         core.stalled.add(self)
 
     def check_stall(self, now: float) -> None:
         """Give up on a client that takes nothing, or next to nothing, of what waits for it."""
-        core, size = self._core, self.transport.get_write_buffer_size()
-        if size == 0:
+        core, transport = self._core, self.transport
+        if not transport.get_write_buffer_size():
             core.stalled.discard(self)
-            return
-        size += untaken(self.transport)
-        if self._stall.is_over(size, now, core.timeouts.write_idle, core.settings.limits.body_rate):
+        elif self._stall.is_over(untaken(transport), now, core.timeouts.write_idle, core.settings.limits.body_rate):
             core.stalled.discard(self)
             core.counters.client_error("write_timeout")
             # After a FIN the kernel would go on offering what is left of megabytes, for as long as the client likes.
-            reset_on_close(self.transport)
-            self.transport.abort()
+            reset_on_close(transport)
+            transport.abort()

@@ -1,4 +1,4 @@
-"""Whether a client that we don't read from is still there. Only reading tells a protocol so; the kernel knows earlier.
+"""Whether a peer that we don't read from is still there. Only reading tells a protocol so; the kernel knows earlier.
 
 Asked at every sweep of clients that are held back, because their upstream takes nothing: without it an abandoned upload
 would keep its upstream busy until a timer ends it.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import select
+import socket
 import struct
 import termios
 from asyncio import BaseTransport
@@ -15,6 +16,13 @@ from asyncio import BaseTransport
 #: Decrypted or undecrypted bytes that asyncio's and uvloop's TLS may hold before they pause the socket: one read more
 #: than their high-water mark, 256 KiB each.
 _TLS_AHEAD = 512 * 1024
+
+
+def keep_alive(transport: BaseTransport) -> None:
+    """Let the kernel find out that an idle peer is gone for good."""
+    found = transport.get_extra_info("socket")
+    if found is not None:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 
 def has_left(transport: BaseTransport, missing: int) -> bool:

@@ -9,17 +9,18 @@ from __future__ import annotations
 import fcntl
 import struct
 import termios
-from asyncio import BaseTransport
+from asyncio import WriteTransport
 from math import inf
 
 
-def untaken(transport: BaseTransport) -> int:
-    """Bytes on their way to the peer, in the kernel (SIOCOUTQ of tcp(7), the same number as TIOCOUTQ)."""
+def untaken(transport: WriteTransport) -> int:
+    """Bytes that the peer hasn't acknowledged: ours, and the kernel's (SIOCOUTQ of tcp(7), the same as TIOCOUTQ)."""
+    size = transport.get_write_buffer_size()
     fd = transport.get_extra_info("socket").fileno()
     if fd < 0:
-        return 0
-    (size,) = struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(4)))
-    return int(size)
+        return size
+    (sent,) = struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(4)))
+    return size + int(sent)
 
 
 class Stall:
