@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, cast
 from ..errors import UpstreamError
 from ..wire.body import BodyError, BodyReader, ChunkedBody, LengthBody, UntilCloseBody
 from ..wire.response import CHUNKED, AnswerError, Response
+from .presence import keep_alive
 
 if TYPE_CHECKING:
     from .core import Core
@@ -95,9 +96,7 @@ class Upstream:
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(WRITE_HIGH)
-        found = transport.get_extra_info("socket")
-        if found is not None:
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        keep_alive(transport)
         self._core.swept.add(self)
 
     def is_quiet(self) -> bool:
