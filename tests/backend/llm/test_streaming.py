@@ -29,6 +29,8 @@ from tests.standins.providers import Exchange, Providers
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 PROVIDERS = tuple(MODELS)
+#: Guard for the first request, which imports litellm: most of a minute on a busy machine.
+LOADING = 100.0
 #: Within this the provider must have noticed that the client left.
 NOTICED = 1.0
 #: The router gives a client that closed its sending side this long to get an answer; before that it may be reading.
@@ -52,13 +54,14 @@ def router(llm_backend: BackendProcess, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def client(router: Router, providers: Providers) -> AsyncIterator[httpx.AsyncClient]:
-    """Talks to the router; litellm is loaded already."""
-    async with client_of(f"http://127.0.0.1:{router.port}") as client:
+async def client(llm_backend: BackendProcess, router: Router, providers: Providers) -> AsyncIterator[httpx.AsyncClient]:
+    """Talks to the router; litellm is loaded already, past the router, whose timers that may exceed."""
+    async with client_of(llm_backend.url) as direct:
         for provider in PROVIDERS:
             providers.scripts["warm"] = streams.BY_PROVIDER[provider](["a"])
-            got = await client.post("/llm/generate", json=asking(provider, "warm"))
+            got = await direct.post("/llm/generate", json=asking(provider, "warm"), timeout=LOADING)
             assert "[DONE]" in got.text, got.text
+    async with client_of(f"http://127.0.0.1:{router.port}") as client:
         yield client
 
 
