@@ -13,7 +13,7 @@ from tests.router.fakes import CANARY_URL, FakeClock
 
 
 async def test_status_fits_what_the_api_answers(control: Control, table: Table, clock: FakeClock) -> None:
-    control.workers = lambda: [WorkerInfo(2**22 + 1, 1, 0, "serving", clock.time() - 61)]
+    control.workers = lambda: [WorkerInfo(2**22 + 1, 1, 0, "serving", clock.monotonic() - 61)]
     await control.set_weight(12.5, "a", "r")
     counters = Counters(table.block(0))
     counters.observe(CANARY, 2, b"GET", 500, "/", 20_000)
