@@ -14,7 +14,7 @@ from tests.faults.router import Router, running_router
 
 pytestmark = pytest.mark.slow
 
-ROUNDS = 3
+ROUNDS = 2
 
 
 def _reload_and_wait(router: Router, load: Load) -> None:
