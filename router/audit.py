@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
 import orjson
+
+from .clock import iso
 
 #: What the first row's hash goes on from.
 GENESIS = "0" * 64
@@ -60,9 +61,8 @@ class Verification:
 
 def append(entry: Entry, id: int, previous: str) -> Row:
     """The row that puts `entry` behind the one with hash `previous`."""
-    time = datetime.fromtimestamp(entry.time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     before, after = orjson.dumps(entry.before).decode(), orjson.dumps(entry.after).decode()
-    row = Row(id, time, entry.actor, entry.action, entry.reason, before, after, entry.outcome, "")
+    row = Row(id, iso(entry.time), entry.actor, entry.action, entry.reason, before, after, entry.outcome, "")
     return replace(row, hash=_digest(row, previous))
 
 

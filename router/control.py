@@ -145,8 +145,8 @@ class Control:
         weight = weight_of(percent)
         async with self._lock:
             self.expect(if_match)
-            if weight and not self.settings.canary:
-                raise RefusedError("no canary endpoint is configured; start with --canary URL", 409, "no_canary")
+            if weight:
+                self.require_canary()
             before, after = self.percent, status.percent(weight)
             wanted = replace(self._state, weight=weight, revision=self.revision + 1)
             entry = self._entry(actor, "weight", reason, {"percent": before}, {"percent": after})
@@ -165,8 +165,8 @@ class Control:
         """
         weight = weight_of(decided.percent)
         async with self._lock:
-            if weight and not self.settings.canary:
-                raise RefusedError("no canary endpoint is configured; start with --canary URL", 409, "no_canary")
+            if weight:
+                self.require_canary()
             wanted = replace(self._state, weight=weight, revision=self.revision + 1)
             routes = self._routes
             if decided.salt is not None:
@@ -312,6 +312,11 @@ class Control:
                     raise StoreError(f"refused, because it can't be saved: {error}") from error
         self._journal.keep(wanted, entry, writes)
         return False
+
+    def require_canary(self) -> None:
+        """Raise `RefusedError` if there is no canary to send anybody to."""
+        if not self.settings.canary:
+            raise RefusedError("no canary endpoint is configured; start with --canary URL", 409, "no_canary")
 
     def expect(self, if_match: int | None) -> None:
         """Raise `RefusedError` if the state isn't the one of revision `if_match` any more."""

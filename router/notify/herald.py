@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from datetime import UTC, datetime
 from functools import partial
 
 from loguru import logger
 
-from ..clock import Clock, SystemClock
+from ..clock import Clock, SystemClock, iso
 from ..config import Notify
 from ..health import Change
 from ..rollout.driver import Rollouts
@@ -76,5 +75,4 @@ class Herald:
             webhook.tell(notice)
 
     def _now(self) -> str:
-        at = datetime.fromtimestamp(self._clock.time(), UTC)
-        return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return iso(self._clock.time())

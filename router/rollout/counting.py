@@ -7,7 +7,7 @@ one of the canary, whatever the user saw. Requests that a tester sent to an arm 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from ..counters import ASSIGNED_BY, FALLBACK, NO_CODE, OVERRIDE, SeriesKey, unpack
 from ..histogram import CELLS
@@ -37,11 +37,12 @@ def arms(series: Series) -> tuple[Arm, Arm]:
     return stable.arm(), canary.arm()
 
 
-def by_route(series: Series) -> dict[str, tuple[Arm, Arm]]:
-    """Route label → stable and canary."""
+def by_route(series: Series, wanted: Collection[str]) -> dict[str, tuple[Arm, Arm]]:
+    """Route label → stable and canary, of the routes that are wanted."""
     routes: defaultdict[str, dict[SeriesKey, int]] = defaultdict(dict)
     for key, packed in series.items():
-        routes[key.route][key] = packed
+        if key.route in wanted:
+            routes[key.route][key] = packed
     return {route: arms(found) for route, found in routes.items()}
 
 

@@ -16,7 +16,6 @@ import asyncio
 import secrets
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from math import inf
 from typing import Any
 
@@ -26,7 +25,7 @@ from pydantic import ValidationError
 
 from .. import feed
 from ..audit import Entry
-from ..clock import Clock, SystemClock
+from ..clock import Clock, SystemClock, iso
 from ..control import Change, Control, Decided
 from ..counters import SeriesKey
 from ..errors import RefusedError, StoreError
@@ -133,8 +132,7 @@ class Rollouts:
             self._control.expect(if_match)
             if self.current is not None and self.current.live:
                 raise RefusedError("a rollout is live; roll it back or abort it first", 409, "live")
-            if not self._control.settings.canary:
-                raise RefusedError("no canary endpoint is configured; start with --canary URL", 409, "no_canary")
+            self._control.require_canary()
             _check_routes(plan, {route.label for route in self._control.routes})
             before, number = self.current, self.current.id + 1 if self.current else 1
             judge = Judge(plan)
@@ -223,7 +221,7 @@ class Rollouts:
             if found is None or not found.live:
                 return
             began = self._clock.monotonic()
-            interval = self._interval()
+            interval = self._interval(found.plan)
             found.judge.update(interval)
             found.since.append(interval)
             found.readings = tuple(found.judge.readings(current(found.plan, found.state)))
@@ -327,7 +325,7 @@ class Rollouts:
             "saved": self._now(),
         }
 
-    def _interval(self) -> Interval:
+    def _interval(self, plan: Plan) -> Interval:
         """What happened since the last call."""
         now = self._clock.monotonic()
         seconds, self._looked = min(now - self._looked, LONGEST), now
@@ -342,7 +340,7 @@ class Rollouts:
             seconds,
             stable,
             canary,
-            by_route(new),
+            by_route(new, {gate.route for gate in plan.gates if gate.route}),
             endpoints_up=table.up_count(CANARY),
             refused=new_refused,
             users=self._users(now),
@@ -368,8 +366,7 @@ class Rollouts:
         return sum(errors[ARMS[CANARY], kind] for kind in _CONNECT)
 
     def _now(self) -> str:
-        at = datetime.fromtimestamp(self._clock.time(), UTC)
-        return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return iso(self._clock.time())
 
 
 def _check_routes(plan: Plan, known: set[str]) -> None:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
 from backend.ingest.decode import service_name
 from tests.backend.ingest.spans import recorded
+from tests.backend.processes import running_backend
 from tests.standins.spanlog import append
-
-_READY = re.compile(r"answers on [^ ]*:(\d+)")
 
 
 class Ours:
@@ -28,8 +26,7 @@ class Ours:
         self._folder = folder
         self._providers = providers or {}
         self._environment: dict[str, str] = {}
-        self._process: subprocess.Popen[str] | None = None
-        self._drain: threading.Thread
+        self._backend = ExitStack()
         self._log = folder / "ingestion.jsonl"
         self._sent = 0
 
@@ -66,35 +63,8 @@ class Ours:
         return int(float(count))
 
     def _start(self) -> None:
-        settings = {
-            "SQLITE_DB_PATH": str(self._folder / "app_data.db"),
-            "DUCKDB_PATH": str(self._folder / "otel_data.db"),
-            "INGESTION_GRPC_ADDRESS": self._ingestion_address,
-            "SPAN_POLL_INTERVAL": "0.05",
-            "AUTH_GRPC_LISTEN_ADDRESS": "127.0.0.1:0",
-        }
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        command = [sys.executable, "-m", "backend", "--host", "127.0.0.1", "--port", "0"]
-        self._process = subprocess.Popen(
-            command, env=kept | settings | self._environment, stderr=subprocess.PIPE, text=True
-        )
-        assert self._process.stderr is not None
-        seen = []
-        for line in self._process.stderr:
-            seen.append(line)
-            if ready := _READY.search(line):
-                self.url = f"http://127.0.0.1:{ready[1]}"
-                break
-        else:
-            raise AssertionError("the backend didn't start:\n" + "".join(seen))
-        self._drain = threading.Thread(target=self._process.stderr.read, daemon=True)
-        self._drain.start()
+        settings = {"INGESTION_GRPC_ADDRESS": self._ingestion_address, "SPAN_POLL_INTERVAL": "0.05"}
+        self.url = self._backend.enter_context(running_backend(self._folder, **settings, **self._environment)).url
 
     def _stop(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.terminate()
-            process.wait(20)
-            self._drain.join(20)
-            assert process.stderr is not None
-            process.stderr.close()
+        self._backend.close()
